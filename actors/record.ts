@@ -1,0 +1,245 @@
+import { assert } from "../ledger/assert.ts";
+import { counterKey } from "../ledger/caps.ts";
+import type { AuthorizeEntry, Entry, EntryOf, EntryRef } from "../ledger/entries.ts";
+import { addUsd, leastUsd, type NanoUsd, subtractUsd, ZERO_USD } from "../ledger/money.ts";
+import { laneKey } from "../ledger/price-card.ts";
+import type { Answer, DecidedAnswer } from "./commands.ts";
+import type { AuthorizationRecord, Decided, PostedPart, WorkspaceState } from "./state.ts";
+
+/**
+ * The life of one authorization, folded from its entries:
+ *
+ *   refused                                            (authorize with outcome hold)
+ *   open → settled                                     (settle, final; the rest by release)
+ *   open → expired → settled                           (expire, then a late settle)
+ *   open → voided → settled                            (void, then a late settle)
+ *   voided                                             (void of an id that was never authorized)
+ */
+export type LifeEntry = Extract<
+  Entry,
+  { readonly kind: "authorize" | "settle" | "release" | "expire" | "void" | "adjust" }
+>;
+
+/** True for entries that belong to one authorization. */
+export function isLifeEntry(entry: Entry): entry is LifeEntry {
+  return "authorization" in entry;
+}
+
+/** The part of the answer that is a pure function of the authorize entry. */
+function decidedOf(entry: AuthorizeEntry): Decided {
+  const least = leastOver(entry);
+  return {
+    authorization: entry.authorization,
+    config_seq: entry.config_seq,
+    held: entry.held,
+    outcome: entry.outcome,
+    reason: entry.reason,
+    rule: entry.rule,
+    seq: entry.seq,
+    ...(entry.blocked_by === undefined ? {} : { blocked_by: entry.blocked_by }),
+    ...(least === undefined ? {} : least),
+    ...(entry.failing === undefined
+      ? {}
+      : { failing: entry.failing.map(({ cap, shortfall }) => ({ cap, shortfall })) }),
+    ...(entry.grant === undefined ? {} : { grant: entry.grant }),
+    ...(entry.policy_rule === undefined ? {} : { policy_rule: entry.policy_rule }),
+  };
+}
+
+/** The cap with the least left after the entry, and how much that is. */
+function leastOver(entry: AuthorizeEntry): { cap: string; remaining: NanoUsd } | undefined {
+  let least: { cap: string; remaining: NanoUsd } | undefined;
+  for (const leg of entry.legs) {
+    if (leg.limit === undefined) continue;
+    const remaining = subtractUsd(leg.limit, addUsd(leg.settled, leg.held));
+    if (least === undefined || remaining < least.remaining) least = { cap: leg.cap, remaining };
+  }
+  return least;
+}
+
+/** The record of a new authorization. */
+export function openRecord(entry: AuthorizeEntry, hash: string): AuthorizationRecord {
+  const refused = entry.outcome === "hold";
+  return {
+    authorization: entry.authorization,
+    opened: { hash, seq: entry.seq },
+    decided: decidedOf(entry),
+    payloadHash: entry.payload_hash,
+    idempotency: entry.idempotency,
+    at: entry.at,
+    agent: entry.agent,
+    run: entry.run,
+    lane: laneKey(entry.lane),
+    priceSeq: entry.price_seq,
+    legs: entry.legs.map((leg) => counterKey(leg.cap, leg.period)),
+    state: refused ? "refused" : "open",
+    held: entry.held,
+    settled: ZERO_USD,
+    correctable: false,
+    expiresAt: entry.expires_at,
+    parts: [],
+    closedSeq: refused ? entry.seq : 0n,
+  };
+}
+
+/** The record of an id that was shut before it was authorized. */
+function shutRecord(entry: EntryOf<"void">): AuthorizationRecord {
+  return {
+    authorization: entry.authorization,
+    opened: undefined,
+    decided: undefined,
+    payloadHash: "",
+    idempotency: undefined,
+    at: entry.at,
+    agent: "",
+    run: "",
+    lane: "",
+    priceSeq: 0n,
+    legs: [],
+    state: "voided",
+    held: ZERO_USD,
+    settled: ZERO_USD,
+    correctable: false,
+    expiresAt: 0,
+    parts: [],
+    closedSeq: entry.seq,
+  };
+}
+
+function postedPart(entry: EntryOf<"settle"> | EntryOf<"adjust">, part: string): PostedPart {
+  const settle = entry.kind === "settle" ? entry : undefined;
+  return {
+    part,
+    seq: entry.seq,
+    amount: entry.amount,
+    overage: settle?.overage ?? ZERO_USD,
+    late: settle?.late ?? false,
+    assumed: settle?.basis === "assumed",
+    final: settle?.final ?? true,
+    released: ZERO_USD,
+  };
+}
+
+/** What an entry moves on every leg of its authorization, given the record before it. */
+export function movementOf(
+  entry: LifeEntry,
+  heldBefore: NanoUsd,
+): { readonly held: NanoUsd; readonly settled: NanoUsd } {
+  const negative = (amount: NanoUsd) => subtractUsd(ZERO_USD, amount);
+  switch (entry.kind) {
+    case "authorize":
+      return { held: entry.held, settled: ZERO_USD };
+    case "settle":
+      return { held: negative(leastUsd(entry.amount, heldBefore)), settled: entry.amount };
+    case "release":
+    case "void":
+      return { held: negative(entry.amount), settled: ZERO_USD };
+    case "expire":
+      return {
+        held: negative(entry.amount),
+        settled: entry.on_expiry === "capture" ? entry.amount : ZERO_USD,
+      };
+    case "adjust":
+      return { held: ZERO_USD, settled: entry.amount };
+  }
+}
+
+/**
+ * Folds one entry into the record of its authorization.
+ * @throws InvariantError when the entry cannot follow what the record says.
+ */
+export function foldRecord(
+  record: AuthorizationRecord | undefined,
+  entry: LifeEntry,
+  hash: string,
+): AuthorizationRecord {
+  if (entry.kind === "authorize") {
+    assert(record === undefined, `${entry.authorization} is authorized twice`);
+    return openRecord(entry, hash);
+  }
+  if (record === undefined) {
+    assert(entry.kind === "void" && entry.opened === undefined, "an entry without its opening");
+    return shutRecord(entry);
+  }
+  const movement = movementOf(entry, record.held);
+  record.held = addUsd(record.held, movement.held);
+  record.settled = addUsd(record.settled, movement.settled);
+  assert(record.held >= 0n, `${record.authorization} holds less than nothing`);
+  switch (entry.kind) {
+    case "settle":
+      record.parts.push(postedPart(entry, entry.part));
+      if (entry.final) {
+        record.correctable = entry.basis === "assumed";
+        // The rest, if there is any, is given back by the release that follows in the same block.
+        close(record, "settled", entry.seq);
+      }
+      break;
+    case "release": {
+      const last = record.parts.at(-1);
+      if (last !== undefined) last.released = entry.amount;
+      close(record, "settled", entry.seq);
+      break;
+    }
+    case "expire":
+      record.correctable = entry.on_expiry === "capture";
+      close(record, "expired", entry.seq);
+      break;
+    case "void":
+      close(record, "voided", entry.seq);
+      break;
+    case "adjust":
+      if (entry.part !== undefined) record.parts.push(postedPart(entry, entry.part));
+      if (entry.usage !== undefined) {
+        record.correctable = false;
+        close(record, "settled", entry.seq);
+      }
+      break;
+  }
+  return record;
+}
+
+function close(
+  record: AuthorizationRecord,
+  state: AuthorizationRecord["state"],
+  seq: bigint,
+): void {
+  record.state = state;
+  record.closedSeq = seq;
+}
+
+/** How long a gateway may hold on before it has to renew, in ms. */
+export function expiryMs(state: WorkspaceState): number {
+  return state.config.settings?.expiry_ms ?? 30_000;
+}
+
+/** The answer to an authorize that has its entry, with where the authorization stands now. */
+export function decidedAnswerOf(state: WorkspaceState, record: AuthorizationRecord): DecidedAnswer {
+  assert(record.decided !== undefined, "an authorization without its decision");
+  return {
+    ...record.decided,
+    expires_ms: expiryMs(state),
+    kind: "decided",
+    state: record.state,
+  };
+}
+
+/** The answer to a settle, adjust or void that has its entry. */
+export function postedAnswerOf(record: AuthorizationRecord, part: PostedPart): Answer {
+  return {
+    amount: part.amount,
+    authorization: record.authorization,
+    kind: "posted",
+    released: part.released,
+    seq: part.seq,
+    state: record.state,
+    ...(part.assumed ? { assumed: true } : {}),
+    ...(part.late ? { late: true } : {}),
+    ...(part.overage > 0n ? { overage: part.overage } : {}),
+  };
+}
+
+/** The reference by which closing entries name the opening one. @throws InvariantError without one. */
+export function openingOf(record: AuthorizationRecord): EntryRef {
+  assert(record.opened !== undefined, `${record.authorization} was never authorized`);
+  return record.opened;
+}

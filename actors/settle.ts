@@ -1,0 +1,253 @@
+import { assert } from "../ledger/assert.ts";
+import { costOfUsage } from "../ledger/cost.ts";
+import type { EntryBody, EntryBodyOf } from "../ledger/entries.ts";
+import {
+  addUsd,
+  formatExactCost,
+  leastUsd,
+  type NanoUsd,
+  settleAmount,
+  subtractUsd,
+  ZERO_USD,
+} from "../ledger/money.ts";
+import { type ModelPrice, modelKey, type Tier } from "../ledger/price-card.ts";
+import { type Usage, usageOf } from "../ledger/usage.ts";
+import { legOf, type Movement } from "./cap.ts";
+import type { Answer, SettleCommand } from "./commands.ts";
+import { openingOf, postedAnswerOf } from "./record.ts";
+import { refusal } from "./refusal.ts";
+import {
+  type AuthorizationRecord,
+  type PriceTable,
+  readCounter,
+  type WorkspaceState,
+} from "./state.ts";
+import type { TurnContext } from "./turn.ts";
+
+/** What a settle, void, adjust or renew comes to, before anything is applied. */
+export type AdviceDecision =
+  | { readonly kind: "entries"; readonly bodies: readonly EntryBody[] }
+  | { readonly kind: "answer"; readonly answer: Answer }
+  | { readonly kind: "fetch"; readonly authorization: string };
+
+/** The refusal of an advice for an id that neither memory nor Postgres knows. */
+export function unknownAuthorization(authorization: string): AdviceDecision {
+  const message = `No authorization ${authorization} in this workspace: nothing was posted.`;
+  return {
+    kind: "answer",
+    answer: refusal("unknown-authorization", message, { authorization }),
+  };
+}
+
+/** A settle's amount, and how it was found. */
+interface Priced {
+  readonly amount: NanoUsd;
+  readonly basis: "assumed" | "measured";
+  readonly model?: string;
+  readonly tier?: Tier;
+  readonly pico?: string;
+  readonly usage?: Usage;
+  readonly cost_now?: NanoUsd;
+  readonly unpriced?: boolean;
+}
+
+/**
+ * Decides a settle. It is an advice: it always posts (R9, R10), once per part (R11), against the
+ * periods of its hold (R4), at the prices its hold names.
+ */
+export function decideSettle(
+  state: WorkspaceState,
+  command: SettleCommand,
+  context: TurnContext,
+): AdviceDecision {
+  const record = state.authorizations.get(command.authorization);
+  if (record === undefined) {
+    if (context.fetched !== undefined) return unknownAuthorization(command.authorization);
+    return { kind: "fetch", authorization: command.authorization };
+  }
+  if (record.opened === undefined) return unknownAuthorization(command.authorization);
+  const posted = record.parts.find((known) => known.part === command.part);
+  if (posted !== undefined) return { kind: "answer", answer: postedAnswerOf(record, posted) };
+  if (command.usage === undefined && !command.final) {
+    const message = "usage: is missing; a settle that is not final must say what was used.";
+    const extra = { authorization: command.authorization };
+    return { kind: "answer", answer: refusal("bad-request", message, extra) };
+  }
+  const firstFinal = record.parts.find((known) => known.final);
+  if (command.final && record.correctable) return correct(state, record, command, context);
+  if (command.final && firstFinal !== undefined) {
+    return { kind: "answer", answer: postedAnswerOf(record, firstFinal) };
+  }
+  return { kind: "entries", bodies: post(state, record, command, context) };
+}
+
+/** Posts one part, and with the final one gives back what is left of the hold. */
+function post(
+  state: WorkspaceState,
+  record: AuthorizationRecord,
+  command: SettleCommand,
+  context: TurnContext,
+): EntryBody[] {
+  const priced = priceSettle(state, record, command);
+  const opened = openingOf(record);
+  const prices = pricesOf(state, record);
+  const moved = leastUsd(priced.amount, record.held);
+  const movement = { held: subtractUsd(ZERO_USD, moved), settled: priced.amount };
+  const settle: EntryBodyOf<"settle"> = {
+    agent: record.agent,
+    authorization: record.authorization,
+    final: command.final,
+    kind: "settle",
+    late: record.state !== "open",
+    legs: legsOf(state, record, movement, context.now),
+    opened,
+    overage: subtractUsd(priced.amount, moved),
+    part: command.part,
+    price_card: prices.settings.card,
+    run: record.run,
+    ...priced,
+  };
+  const rest = subtractUsd(record.held, moved);
+  if (!command.final || rest === 0n) return [settle];
+  const given = { held: subtractUsd(ZERO_USD, record.held), settled: priced.amount };
+  const release: EntryBodyOf<"release"> = {
+    agent: record.agent,
+    amount: rest,
+    authorization: record.authorization,
+    kind: "release",
+    legs: legsOf(state, record, given, context.now),
+    opened,
+    run: record.run,
+  };
+  return [settle, release];
+}
+
+/** A measured final settle after an assumed or captured one posts the difference (R11). */
+function correct(
+  state: WorkspaceState,
+  record: AuthorizationRecord,
+  command: SettleCommand,
+  context: TurnContext,
+): AdviceDecision {
+  const priced = command.usage === undefined ? undefined : priceSettle(state, record, command);
+  if (priced === undefined || priced.basis === "assumed" || priced.usage === undefined) {
+    const last = record.parts.at(-1);
+    if (last !== undefined) return { kind: "answer", answer: postedAnswerOf(record, last) };
+    return { kind: "answer", answer: standing(record) };
+  }
+  const measuredBefore = record.parts
+    .filter((known) => !known.assumed)
+    .reduce((sum, known) => addUsd(sum, known.amount), ZERO_USD);
+  // What is in spend beyond the measured parts was assumed or captured, and gives way to the measure.
+  const assumed = subtractUsd(record.settled, measuredBefore);
+  const difference = subtractUsd(priced.amount, assumed);
+  const corrected = record.parts.findLast((known) => known.assumed);
+  const opened = openingOf(record);
+  const adjust: EntryBodyOf<"adjust"> = {
+    agent: record.agent,
+    amount: difference,
+    authorization: record.authorization,
+    by: "settle",
+    corrects: corrected === undefined ? opened : { hash: opened.hash, seq: corrected.seq },
+    kind: "adjust",
+    legs: legsOf(state, record, { held: ZERO_USD, settled: difference }, context.now),
+    opened,
+    part: command.part,
+    reason: "measured usage arrived after the hold was taken as spent",
+    run: record.run,
+    usage: priced.usage,
+    ...(priced.model === undefined ? {} : { model: priced.model }),
+    ...(priced.pico === undefined ? {} : { pico: priced.pico }),
+  };
+  return { kind: "entries", bodies: [adjust] };
+}
+
+/** Where an authorization stands, for an advice that has nothing to post. */
+export function standing(record: AuthorizationRecord): Answer {
+  return {
+    amount: ZERO_USD,
+    authorization: record.authorization,
+    kind: "posted",
+    released: ZERO_USD,
+    seq: record.closedSeq > 0n ? record.closedSeq : openingOf(record).seq,
+    state: record.state,
+  };
+}
+
+/** The legs of an advice: the counters of its hold, in the periods of its hold (R4). */
+export function legsOf(
+  state: WorkspaceState,
+  record: AuthorizationRecord,
+  movement: Movement,
+  now: number,
+): ReturnType<typeof legOf>[] {
+  return record.legs.map((key) => {
+    const split = key.indexOf("|");
+    const counter = readCounter(state, key.slice(0, split), key.slice(split + 1), now);
+    return legOf(counter, movement);
+  });
+}
+
+function pricesOf(state: WorkspaceState, record: AuthorizationRecord): PriceTable {
+  const prices = state.prices.get(record.priceSeq);
+  assert(prices !== undefined, `price entry ${record.priceSeq} of a hold is not in memory`);
+  return prices;
+}
+
+/** The model served, found by its id or by an alias in the hold's lane. */
+function servedModel(
+  prices: PriceTable,
+  record: AuthorizationRecord,
+  served: string,
+): { readonly price: ModelPrice; readonly tier: Tier | undefined } | undefined {
+  const lane = prices.lanes.get(record.lane);
+  if (lane === undefined) return undefined;
+  const named = lane.tiers.find((tier) => tier.model === served || tier.aliases.includes(served));
+  const price = prices.models.get(modelKey(lane.prices, named?.model ?? served));
+  return price === undefined ? undefined : { price, tier: named?.tier };
+}
+
+/** Prices a settle by the card its hold names; what cannot be priced settles at the hold, assumed. */
+function priceSettle(
+  state: WorkspaceState,
+  record: AuthorizationRecord,
+  command: SettleCommand,
+): Priced {
+  const atHold: Priced = { amount: record.held, basis: "assumed" };
+  if (command.usage === undefined) return atHold;
+  const usage = usageOf(command.usage);
+  const granted = record.decided?.grant?.model;
+  const model = command.model ?? granted;
+  const served = model && servedModel(pricesOf(state, record), record, model);
+  if (model === undefined || served === undefined || served === "") {
+    return { ...atHold, unpriced: true, usage, ...(model === undefined ? {} : { model }) };
+  }
+  const cost = costOfUsage(served.price, usage);
+  if ("unpriced" in cost) return { ...atHold, unpriced: true, usage, model };
+  const amount = settleAmount(cost);
+  const now = costNow(state, record, model, usage);
+  return {
+    amount,
+    basis: "measured",
+    model,
+    pico: formatExactCost(cost),
+    usage,
+    ...(served.tier === undefined ? {} : { tier: served.tier }),
+    ...(now === undefined || now === amount ? {} : { cost_now: now }),
+  };
+}
+
+/** R14: the same usage at the card now in force, when it is another one than the hold's. */
+function costNow(
+  state: WorkspaceState,
+  record: AuthorizationRecord,
+  model: string,
+  usage: Usage,
+): NanoUsd | undefined {
+  if (state.priceSeq === record.priceSeq) return undefined;
+  const prices = state.prices.get(state.priceSeq);
+  const served = prices === undefined ? undefined : servedModel(prices, record, model);
+  if (served === undefined) return undefined;
+  const cost = costOfUsage(served.price, usage);
+  return "unpriced" in cost ? undefined : settleAmount(cost);
+}

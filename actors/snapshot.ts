@@ -1,0 +1,253 @@
+import { assert } from "../ledger/assert.ts";
+import { capKind, counterKey } from "../ledger/caps.ts";
+import { authorizationIdSchema } from "../ledger/entries.ts";
+import {
+  bool,
+  decimal,
+  type Infer,
+  instant,
+  integer,
+  list,
+  object,
+  oneOf,
+  parseJson,
+  text,
+  token,
+} from "../ledger/schema.ts";
+import {
+  amount,
+  type ConfigChange,
+  configChange,
+  name,
+  policySettings,
+  priceSettings,
+  signedAmount,
+} from "../ledger/workspace-config.ts";
+import { remember } from "./apply.ts";
+import { ID_FUTURE_MS } from "./authorize.ts";
+import { AUTHORIZATION_STATES, decided } from "./commands.ts";
+import { applyChanges } from "./configure.ts";
+import {
+  type AuthorizationRecord,
+  createWorkspace,
+  priceTable,
+  type WorkspaceConfig,
+  type WorkspaceState,
+} from "./state.ts";
+
+/** Version of the snapshot format; another one is refused and rebuilt from the journal. */
+export const SNAPSHOT_VERSION = 1;
+
+const hash = token(/^[0-9a-f]{64}$/, "a hex SHA-256");
+const MANY = 10_000_000;
+
+const recordSchema = object(
+  {
+    agent: text(63),
+    at: instant,
+    authorization: authorizationIdSchema,
+    closed_seq: decimal(0n),
+    correctable: bool,
+    decided,
+    expires_at: instant,
+    held: amount,
+    lane: text(200),
+    legs: list(text(400), 32),
+    opened: object({ hash, seq: decimal(1n) }),
+    parts: list(
+      object({
+        amount: signedAmount,
+        assumed: bool,
+        final: bool,
+        late: bool,
+        overage: amount,
+        part: text(32),
+        released: amount,
+        seq: decimal(1n),
+      }),
+      MANY,
+    ),
+    payload_hash: hash,
+    price_seq: decimal(1n),
+    run: text(128),
+    settled: signedAmount,
+    state: oneOf(AUTHORIZATION_STATES),
+  },
+  { idempotency: hash },
+);
+
+const snapshotSchema = object({
+  authorizations: list(recordSchema, MANY),
+  config: list(configChange, MANY),
+  config_seq: decimal(0n),
+  counters: list(
+    object({
+      cap: text(200),
+      held: amount,
+      last_at: instant,
+      period: text(200),
+      settled: signedAmount,
+    }),
+    MANY,
+  ),
+  epoch: decimal(0n),
+  hash,
+  holds_until: instant,
+  last_stage: text(64),
+  policy: policySettings,
+  policy_seq: decimal(0n),
+  price_seq: decimal(0n),
+  prices: list(object({ seq: decimal(1n), settings: priceSettings }), MANY),
+  seq: decimal(0n),
+  staged: list(object({ changes: list(configChange, MANY), stage: text(64) }), 100),
+  time: instant,
+  v: integer(SNAPSHOT_VERSION, SNAPSHOT_VERSION),
+  ws: name,
+});
+
+/** True for a record that only memory can answer for: open, or ended by time and not settled yet. */
+function isKept(record: AuthorizationRecord): boolean {
+  return record.state === "open" || record.state === "expired";
+}
+
+function configList(config: WorkspaceConfig): ConfigChange[] {
+  return [
+    ...[...config.costCenters].map(([id, value]) => ({ id, item: "cost_center" as const, value })),
+    ...[...config.teams].map(([id, value]) => ({ id, item: "team" as const, value })),
+    ...[...config.agents].map(([id, value]) => ({ id, item: "agent" as const, value })),
+    ...[...config.keys].map(([id, value]) => ({ id, item: "key" as const, value })),
+    ...[...config.providers].map(([id, value]) => ({ id, item: "provider" as const, value })),
+  ];
+}
+
+function recordOut(record: AuthorizationRecord): Infer<typeof recordSchema> {
+  const { opened, decided: answer } = record;
+  assert(opened !== undefined && answer !== undefined, "a kept record has its opening");
+  return {
+    agent: record.agent,
+    at: record.at,
+    authorization: record.authorization,
+    closed_seq: record.closedSeq,
+    correctable: record.correctable,
+    decided: answer,
+    expires_at: record.expiresAt,
+    held: record.held,
+    lane: record.lane,
+    legs: record.legs,
+    opened,
+    parts: record.parts,
+    payload_hash: record.payloadHash,
+    price_seq: record.priceSeq,
+    run: record.run,
+    settled: record.settled,
+    state: record.state,
+    ...(record.idempotency === undefined ? {} : { idempotency: record.idempotency }),
+  };
+}
+
+/**
+ * Writes a workspace down. Closed authorizations stay out: they stand in Postgres, so a snapshot may
+ * be saved only where the projection is durable up to it.
+ */
+export function encodeSnapshot(state: WorkspaceState): string {
+  const kept = [...state.authorizations.values()].filter(isKept);
+  const ownRuns = new Set<string>();
+  for (const record of state.authorizations.values()) {
+    const own = record.legs[0];
+    if (!isKept(record) && record.run === record.authorization && own) ownRuns.add(own);
+  }
+  const counters = [...state.counters].filter(([key]) => !ownRuns.has(key));
+  const settings = state.config.settings;
+  const workspace: ConfigChange[] =
+    settings === undefined ? [] : [{ id: state.ws, item: "workspace", value: settings }];
+  return snapshotSchema.write({
+    authorizations: kept.map(recordOut),
+    config: [...workspace, ...configList(state.config)],
+    config_seq: state.configSeq,
+    counters: counters.map(([, counter]) => ({
+      cap: counter.cap,
+      held: counter.held,
+      last_at: counter.lastAt,
+      period: counter.period,
+      settled: counter.settled,
+    })),
+    epoch: state.epoch,
+    hash: state.head.hash,
+    holds_until: state.holdsUntil,
+    last_stage: state.lastStage,
+    policy: state.policy,
+    policy_seq: state.policySeq,
+    price_seq: state.priceSeq,
+    prices: [...state.prices.values()].map(({ seq, settings: prices }) => ({
+      seq,
+      settings: prices,
+    })),
+    seq: state.head.seq,
+    staged: [...state.staged].map(([stage, changes]) => ({ changes, stage })),
+    time: state.time,
+    v: SNAPSHOT_VERSION,
+    ws: state.ws,
+  });
+}
+
+/** A snapshot that cannot be read: another version, or not one at all. */
+export class SnapshotUnreadable extends Error {
+  override readonly name = "SnapshotUnreadable";
+}
+
+/** Reads a workspace back. @throws SnapshotUnreadable */
+export function decodeSnapshot(snapshot: string): WorkspaceState {
+  const parsed = parseJson(snapshotSchema, snapshot);
+  if (!parsed.ok) throw new SnapshotUnreadable(parsed.problems.slice(0, 5).join("; "));
+  const read = parsed.value;
+  const state = createWorkspace(read.ws);
+  state.head = { hash: read.hash, seq: read.seq };
+  state.time = read.time;
+  state.epoch = read.epoch;
+  applyChanges(state, read.config);
+  state.configSeq = read.config_seq;
+  state.lastStage = read.last_stage;
+  for (const { stage, changes } of read.staged) state.staged.set(stage, [...changes]);
+  state.policy = read.policy;
+  state.policySeq = read.policy_seq;
+  for (const { seq, settings } of read.prices) state.prices.set(seq, priceTable(seq, settings));
+  state.priceSeq = read.price_seq;
+  for (const counter of read.counters) {
+    state.counters.set(counterKey(counter.cap, counter.period), {
+      cap: counter.cap,
+      kind: capKind(counter.cap),
+      period: counter.period,
+      settled: counter.settled,
+      held: counter.held,
+      lastAt: counter.last_at,
+    });
+  }
+  for (const record of read.authorizations) remember(state, recordIn(record));
+  // Ids as young as this were good when the snapshot was cut, and it leaves the closed ones out.
+  state.fetchBefore = read.time + ID_FUTURE_MS;
+  state.holdsUntil = read.holds_until;
+  return state;
+}
+
+function recordIn(read: Infer<typeof recordSchema>): AuthorizationRecord {
+  return {
+    authorization: read.authorization,
+    opened: read.opened,
+    decided: read.decided,
+    payloadHash: read.payload_hash,
+    idempotency: read.idempotency,
+    at: read.at,
+    agent: read.agent,
+    run: read.run,
+    lane: read.lane,
+    priceSeq: read.price_seq,
+    legs: read.legs,
+    state: read.state,
+    held: read.held,
+    settled: read.settled,
+    correctable: read.correctable,
+    expiresAt: read.expires_at,
+    parts: read.parts.map((part) => ({ ...part })),
+    closedSeq: read.closed_seq,
+  };
+}

@@ -1,0 +1,55 @@
+/** What a test run amounts to: vitest's JSON report turned into counts that cannot hide a failure. */
+
+/** What came of one step of a run. */
+export interface Outcome {
+  readonly name: string;
+  readonly passed: number;
+  /** Names of what failed. */
+  readonly failed: readonly string[];
+  /** Names of what was skipped. */
+  readonly skipped: readonly string[];
+}
+
+interface Report {
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+    }[];
+  }[];
+}
+
+/**
+ * Counts a report of `vitest --reporter=json`. A file that failed without a failed test (it did not
+ * load, a hook threw) is one failure, and so is a run that exited non-zero with nothing failed in
+ * its report (an unhandled rejection, a worker that died).
+ *
+ * @throws SyntaxError when the report is not JSON.
+ */
+export function countReport(json: string, exitCode: number): Omit<Outcome, "name"> {
+  const report = JSON.parse(json) as Report;
+  let passed = 0;
+  const failed: string[] = [];
+  const skipped: string[] = [];
+  for (const file of report.testResults) {
+    const failedBefore = failed.length;
+    for (const { fullName, status } of file.assertionResults) {
+      if (status === "passed") passed += 1;
+      else if (status === "failed") failed.push(fullName);
+      else skipped.push(fullName);
+    }
+    if (file.status === "failed" && failed.length === failedBefore) failed.push(file.name);
+  }
+  if (exitCode !== 0 && failed.length === 0) failed.push("(errors outside of any test, see above)");
+  return { passed, failed, skipped };
+}
+
+/** The last line of a run: `N passed, N failed`, and `, N skipped` where any was. */
+export function combinedLine(outcomes: readonly Outcome[]): string {
+  const passed = outcomes.reduce((sum, outcome) => sum + outcome.passed, 0);
+  const failed = outcomes.reduce((sum, outcome) => sum + outcome.failed.length, 0);
+  const skipped = outcomes.reduce((sum, outcome) => sum + outcome.skipped.length, 0);
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}
