@@ -55,6 +55,7 @@ export default defineConfig({
       {
         test: {
           name: "it",
+          globalSetup: ["cli/provision/vitest-servers.ts"],
           include: ["**/*.it.test.ts"],
           exclude: never,
           pool: "forks",
@@ -66,6 +67,7 @@ export default defineConfig({
       {
         test: {
           name: "e2e",
+          globalSetup: ["cli/provision/vitest-servers.ts"],
           include: ["**/*.e2e.test.ts"],
           exclude: never,
           pool: "forks",

@@ -4,7 +4,7 @@ import type { SealedEntry } from "../ledger/chain.ts";
 import type { AuthorizeEntry, Entry, Leg } from "../ledger/entries.ts";
 import { addUsd, ZERO_USD } from "../ledger/money.ts";
 import { applyChanges } from "./configure.ts";
-import { foldRecord, type LifeEntry, movementOf } from "./record.ts";
+import { dueOf, foldRecord, type LifeEntry, movementOf } from "./record.ts";
 import {
   type AuthorizationRecord,
   type Counter,
@@ -85,8 +85,14 @@ function applyLife(state: WorkspaceState, entry: LifeEntry, hash: string): void 
   for (const leg of entry.legs) setCounter(state, leg, movement, entry.at);
   if (entry.kind === "authorize") assertAdmission(entry);
   const wasFading = before !== undefined && fades(before);
+  const wasOpen = before?.state === "open";
   const record = foldRecord(before, entry, hash);
   if (before === undefined) remember(state, record);
+  // A new call under an idempotency key whose old call was forgotten takes the key over.
+  if (record.idempotency !== undefined && before === undefined) {
+    state.idempotency.set(record.idempotency, record.authorization);
+  }
+  if (wasOpen && record.state !== "open") state.openHolds -= 1;
   if (!wasFading && fades(record)) state.fading.push(record.authorization);
 }
 
@@ -107,18 +113,16 @@ function assertAdmission(entry: AuthorizeEntry): void {
   }
 }
 
-/** Keeps a record in memory, with its due time and its idempotency key. */
+/** Keeps a record in memory, with its due time, and its idempotency key unless a newer call has it. */
 export function remember(state: WorkspaceState, record: AuthorizationRecord): void {
-  state.authorizations.set(record.authorization, record);
-  if (record.idempotency !== undefined) {
-    state.idempotency.set(record.idempotency, record.authorization);
+  const { authorization, idempotency } = record;
+  state.authorizations.set(authorization, record);
+  if (idempotency !== undefined && !state.idempotency.has(idempotency)) {
+    state.idempotency.set(idempotency, authorization);
   }
   if (record.state === "open") {
-    state.expiries.push({
-      expiresAt: record.expiresAt,
-      seq: record.opened?.seq ?? 0n,
-      authorization: record.authorization,
-    });
+    state.openHolds += 1;
+    state.expiries.push(dueOf(record));
   }
 }
 

@@ -10,15 +10,24 @@ import { decideCascade, type Verdict } from "./cascade.ts";
 import type { Answer, AuthorizeCommand } from "./commands.ts";
 import { preferredTier, quoteTiers } from "./quotes.ts";
 import { ceilingRank, rebalancingCeiling, tighter } from "./rebalancing.ts";
-import { decidedAnswerOf } from "./record.ts";
+import { decidedAnswerOf, decisionOf } from "./record.ts";
 import { refusal } from "./refusal.ts";
 import { evaluateRules, type PolicyVerdict } from "./rules.ts";
-import type { AuthorizationRecord, PriceTable, WorkspaceState } from "./state.ts";
+import {
+  type AuthorizationRecord,
+  type PriceTable,
+  pricesAt,
+  settingsOf,
+  type WorkspaceState,
+} from "./state.ts";
 import type { TurnContext } from "./turn.ts";
 
 /** An id is good from 2 minutes before to 30 s after the ledger's time, in ms. */
 export const ID_PAST_MS = 120_000;
 export const ID_FUTURE_MS = 30_000;
+
+/** Attributes of one call, names and values together, in characters: an entry has to hold them. */
+const ATTRIBUTES_MAX = 2_048;
 
 /** What a decision comes to, before anything is applied. */
 export type Decision =
@@ -104,15 +113,15 @@ function repeatAnswer(
 
 /** The answer to a second call under one idempotency key: it is never forwarded. */
 function siblingAnswer(state: WorkspaceState, record: AuthorizationRecord): Answer {
-  const { authorization, decided } = record;
-  if (record.state === "refused" && decided !== undefined) return decidedAnswerOf(state, record);
-  const seq = decided === undefined ? {} : { seq: decided.seq };
+  const { authorization } = record;
+  if (record.state === "refused") return decidedAnswerOf(state, record);
+  const { seq } = decisionOf(record);
   if (record.state === "open") {
     const message = `The first call with this idempotency key, ${authorization}, is still under way.`;
-    return refusal("in-progress", message, { authorization, ...seq });
+    return refusal("in-progress", message, { authorization, seq });
   }
   const message = `The call with this idempotency key was made as ${authorization} and is ${record.state}.`;
-  return refusal("already-settled", message, { authorization, ...seq });
+  return refusal("already-settled", message, { authorization, seq });
 }
 
 /** Checks key, agent and lane here, whatever a gateway's cache says. */
@@ -142,12 +151,23 @@ function identify(state: WorkspaceState, command: AuthorizeCommand): Caller | An
       "run: must be 1 to 128 of A-Z a-z 0-9 . _ : - and not begin with auth_",
     );
   }
-  const prices = state.prices.get(state.priceSeq);
-  const lane = prices?.lanes.get(laneKey(agent.lane));
-  assert(prices !== undefined && lane !== undefined, `agent ${command.agent} has no lane in force`);
-  const { settings } = state.config;
-  assert(settings !== undefined, "a configured workspace has settings");
-  return { agent, lane, prices, run: command.run ?? authorization, settings };
+  const characters = attributesLength(command.attributes);
+  if (characters > ATTRIBUTES_MAX) {
+    const message = `attributes: ${characters} characters in names and values; ${ATTRIBUTES_MAX} at most.`;
+    return refuse("bad-request", message);
+  }
+  const prices = pricesAt(state, state.priceSeq);
+  const lane = prices.lanes.get(laneKey(agent.lane));
+  assert(lane !== undefined, `agent ${command.agent} has no lane in force`);
+  return { agent, lane, prices, run: command.run ?? authorization, settings: settingsOf(state) };
+}
+
+function attributesLength(attributes: AuthorizeCommand["attributes"]): number {
+  let characters = 0;
+  for (const [name, value] of Object.entries(attributes ?? {})) {
+    characters += name.length + value.length;
+  }
+  return characters;
 }
 
 /** Everything that one decision read, and what it came to. */

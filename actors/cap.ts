@@ -1,6 +1,6 @@
 import { type CapKind, capId, type Scope } from "../ledger/caps.ts";
 import type { Leg } from "../ledger/entries.ts";
-import { addUsd, leastUsd, type NanoUsd, nanoUsd, subtractUsd } from "../ledger/money.ts";
+import { addUsd, type NanoUsd, subtractUsd, ZERO_USD } from "../ledger/money.ts";
 import type { PeriodBounds, Periods } from "../ledger/periods.ts";
 import type { AgentSettings } from "../ledger/workspace-config.ts";
 import { type Counter, readCounter, type WorkspaceState } from "./state.ts";
@@ -147,8 +147,8 @@ export function reasonOf(kind: CapKind): "per-run-cap" | "monthly-cap" | "yearly
   return kind === "month" ? "monthly-cap" : "yearly-cap";
 }
 
-/** By how much an amount misses a cap. @throws InvariantError when it fits without a limit. */
+/** By how much an amount misses a cap; nothing where it fits. */
 export function shortfall(cap: CapView, amount: NanoUsd): NanoUsd {
   const left = remaining(cap);
-  return left === undefined ? nanoUsd(0n) : subtractUsd(amount, leastUsd(amount, left));
+  return left === undefined || amount <= left ? ZERO_USD : subtractUsd(amount, left);
 }

@@ -1,10 +1,10 @@
-import type { CapKind } from "../ledger/caps.ts";
+import { assert } from "../ledger/assert.ts";
 import type { AuthorizeEntry, Outcome, RuleNumber, TierQuote } from "../ledger/entries.ts";
 import type { NanoUsd } from "../ledger/money.ts";
 import type { PolicyRule } from "../ledger/policy.ts";
 import { type Tier, tierRank } from "../ledger/price-card.ts";
 import type { Reason } from "../ledger/refusals.ts";
-import { type CapView, fits, reasonOf, remaining, shortfall } from "./cap.ts";
+import { type CapView, fits, reasonOf, shortfall } from "./cap.ts";
 import { type Ceiling, ceilingRank } from "./rebalancing.ts";
 
 /**
@@ -61,44 +61,41 @@ export function decideCascade(input: CascadeInput): Verdict {
   if (preferred === undefined) return refuse("00", "model-not-in-lane");
   if (input.policyHold !== undefined) return refuse("00", "policy");
   const eligible = quotes.filter(isEligible);
-  const cheapest = cheapestOf(eligible);
   const heaviest = eligible.at(-1);
-  if (cheapest === undefined || heaviest === undefined) {
+  if (heaviest === undefined) {
     const unpriced = quotes.some((quote) => quote.skip === "unpriced");
     return refuse("00", unpriced ? "unpriced" : "no-eligible-tier");
   }
-  // 01
-  const runCaps = caps.filter((cap) => cap.counter.kind === "run");
-  const runFailing = failingAt(runCaps, cheapest);
-  if (runFailing.length > 0) return refuseForMoney("01", runFailing, caps, cheapest);
-  // 02
-  const periodFailing = failingAt(caps, cheapest);
-  if (periodFailing.length > 0) return refuseForMoney("02", periodFailing, caps, cheapest);
+  const cheapest = cheapestOf(eligible);
+  const failing = failingAt(caps, cheapest);
+  const [first] = failing;
+  if (first !== undefined) {
+    // 01 and 02. Run caps stand before period caps, so the first that fails says which rule it is.
+    const { kind } = first.counter;
+    return refuseForMoney(kind === "run" ? "01" : "02", reasonOf(kind), failing, cheapest);
+  }
   // 03
   const { ceiling } = input;
   if (ceiling !== undefined && ceilingRank(ceiling) < tierRank(preferred)) {
     const under = eligible.filter((quote) => tierRank(quote.tier) <= ceilingRank(ceiling));
-    const granted = heaviestThatFits(under, caps);
-    if (granted === undefined) return refuse("03", "priority-rebalance");
-    return { outcome: "throttle", rule: "03", reason: "priority-rebalance", granted };
+    const lower = heaviestThatFits(under, caps);
+    if (lower === undefined) return refuseUnder(under, caps);
+    return { outcome: "throttle", rule: "03", reason: "priority-rebalance", granted: lower };
   }
   // 04 and 05. The cheapest fits, so some tier does.
-  const granted = heaviestThatFits(eligible, caps) ?? cheapest;
+  const granted = heaviestThatFits(eligible, caps);
+  assert(granted !== undefined, "the cheapest tier fits every cap, and no tier does");
   // Where the preferred tier itself cannot serve, the heaviest that can stands for it.
   const wanted = eligible.find((quote) => quote.tier === preferred) ?? heaviest;
-  if (runCaps.some((cap) => !fits(cap, wanted.amount))) {
+  if (caps.some((cap) => cap.counter.kind === "run" && !fits(cap, wanted.amount))) {
     return { outcome: "throttle", rule: "04", reason: "per-run-tier-down", granted };
   }
   return { outcome: "admit", rule: "05", reason: "heaviest-fit", granted };
 }
 
-/** The least E(t) over eligible tiers; the lighter of equals. */
-function cheapestOf(eligible: readonly EligibleQuote[]): EligibleQuote | undefined {
-  let cheapest: EligibleQuote | undefined;
-  for (const quote of eligible) {
-    if (cheapest === undefined || quote.amount < cheapest.amount) cheapest = quote;
-  }
-  return cheapest;
+/** The least E(t) over at least one tier; the lighter of equals. */
+function cheapestOf(quotes: readonly EligibleQuote[]): EligibleQuote {
+  return quotes.reduce((least, quote) => (quote.amount < least.amount ? quote : least));
 }
 
 /** R1 over all caps, for the heaviest tier for which it holds. */
@@ -113,24 +110,27 @@ function failingAt(caps: readonly CapView[], quote: EligibleQuote): CapView[] {
   return caps.filter((cap) => !fits(cap, quote.amount));
 }
 
-/** A refusal for want of money: every failing cap with its shortfall, and whether holds alone block. */
+/** A refusal under a ceiling: below it stands no tier at all, or none that fits. */
+function refuseUnder(under: readonly EligibleQuote[], caps: readonly CapView[]): Verdict {
+  if (under.length === 0) return refuse("03", "priority-rebalance");
+  const cheapest = cheapestOf(under);
+  return refuseForMoney("03", "priority-rebalance", failingAt(caps, cheapest), cheapest);
+}
+
+/**
+ * A refusal for want of money, R2: every failing cap with its shortfall, in order of precedence, and
+ * whether money that is held but not spent is all that stands in the way.
+ */
 function refuseForMoney(
   rule: RuleNumber,
+  reason: Reason,
   failing: readonly CapView[],
-  caps: readonly CapView[],
   cheapest: EligibleQuote,
 ): Verdict {
-  const first = failing[0] as CapView;
-  const reason: Reason = reasonOf(first.counter.kind as CapKind);
-  // R2: a refusal names every failing cap, also those that a later rule would have refused for.
-  const all = failingAt(caps, cheapest);
-  const onlyHolds = all.every((cap) => {
-    const left = remaining(cap);
-    return left === undefined || left + cap.counter.held >= cheapest.amount;
-  });
+  const onlyHolds = failing.every((cap) => shortfall(cap, cheapest.amount) <= cap.counter.held);
   return {
     ...refuse(rule, reason),
-    failing: all.map((cap) => ({
+    failing: failing.map((cap) => ({
       cap: cap.counter.cap,
       period: cap.counter.period,
       shortfall: shortfall(cap, cheapest.amount),

@@ -1,10 +1,10 @@
 import type { EntryBodyOf } from "../ledger/entries.ts";
 import { addUsd, subtractUsd, ZERO_USD } from "../ledger/money.ts";
-import type { AdjustCommand, Answer, RenewCommand, VoidCommand } from "./commands.ts";
-import { expiryMs, openingOf, postedAnswerOf } from "./record.ts";
+import type { AdjustCommand, Answer, PostedAnswer, RenewCommand, VoidCommand } from "./commands.ts";
+import { adjustKey, dueOf, openingOf, postedAnswerOf } from "./record.ts";
 import { refusal } from "./refusal.ts";
 import { type AdviceDecision, legsOf, standing, unknownAuthorization } from "./settle.ts";
-import type { AuthorizationRecord, WorkspaceState } from "./state.ts";
+import { type AuthorizationRecord, settingsOf, type WorkspaceState } from "./state.ts";
 import type { TurnContext } from "./turn.ts";
 
 /**
@@ -48,17 +48,10 @@ export function decideVoid(
   return { kind: "entries", bodies: [body] };
 }
 
-/** A void of what is closed does nothing and says where the authorization stands. */
-export function voidStanding(record: AuthorizationRecord): Answer {
-  if (record.opened !== undefined) return standing(record);
-  return {
-    amount: ZERO_USD,
-    authorization: record.authorization,
-    kind: "posted",
-    released: ZERO_USD,
-    seq: record.closedSeq,
-    state: record.state,
-  };
+/** A void of what is closed does nothing: it says what the void that closed it gave back, if one did. */
+export function voidStanding(record: AuthorizationRecord): PostedAnswer {
+  const released = record.state === "voided" ? record.returned : ZERO_USD;
+  return { ...standing(record), released };
 }
 
 /** Decides an operator's correction: a reversing entry that names what it corrects (R12). */
@@ -69,19 +62,18 @@ export function decideAdjust(
 ): AdviceDecision {
   const { authorization } = command;
   const record = state.authorizations.get(authorization);
-  if (record === undefined || record.opened === undefined) {
-    if (context.fetched === undefined && record === undefined) {
-      return { kind: "fetch", authorization };
-    }
+  if (record === undefined && context.fetched === undefined)
+    return { kind: "fetch", authorization };
+  if (record === undefined || record.opened === undefined)
     return unknownAuthorization(authorization);
-  }
-  const posted = record.parts.find((known) => known.part === command.part);
+  const key = adjustKey(command.part);
+  const posted = record.parts.find((known) => known.part === key);
   if (posted !== undefined) return { kind: "answer", answer: postedAnswerOf(record, posted) };
   if (addUsd(record.settled, command.amount) < 0n) {
     const message = `amount: would take back more than the ${record.settled} nano-USD that ${authorization} has spent.`;
     return { kind: "answer", answer: refusal("bad-request", message, { authorization }) };
   }
-  const opened = openingOf(record);
+  const { opened } = record;
   const body: EntryBodyOf<"adjust"> = {
     agent: record.agent,
     amount: command.amount,
@@ -103,6 +95,7 @@ export function decideAdjust(
  * come back with where they stand, so that a gateway stops what it has no hold for.
  */
 export function renew(state: WorkspaceState, command: RenewCommand, now: number): Answer {
+  const { expiry_ms: expiryMs } = settingsOf(state);
   const ended: Extract<Answer, { kind: "renewed" }>["ended"][number][] = [];
   let renewed = 0;
   for (const authorization of command.authorizations) {
@@ -111,10 +104,17 @@ export function renew(state: WorkspaceState, command: RenewCommand, now: number)
       ended.push({ authorization, state: record?.state ?? "unknown" });
       continue;
     }
-    record.expiresAt = now + expiryMs(state);
+    prolong(state, record, now + expiryMs);
     renewed += 1;
   }
-  return { ended, expires_ms: expiryMs(state), kind: "renewed", renewed };
+  return { ended, expires_ms: expiryMs, kind: "renewed", renewed };
+}
+
+/** Moves the end of an open hold. The queue finds out later ends by itself; a sooner one it is told. */
+function prolong(state: WorkspaceState, record: AuthorizationRecord, expiresAt: number): void {
+  const sooner = expiresAt < record.expiresAt;
+  record.expiresAt = expiresAt;
+  if (sooner) state.expiries.push(dueOf(record));
 }
 
 /** The expiry of one hold that is due: released, or captured where its agent is set so (R8). */

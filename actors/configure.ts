@@ -1,13 +1,27 @@
-import type { EntryBody } from "../ledger/entries.ts";
+import { utf8Length } from "../ledger/codec.ts";
+import { ENTRY_BYTES_MAX, type EntryBody } from "../ledger/entries.ts";
 import { laneKey, tierRank } from "../ledger/price-card.ts";
-import type { AgentSettings, ConfigChange, PriceSettings } from "../ledger/workspace-config.ts";
+import { list } from "../ledger/schema.ts";
+import {
+  type AgentSettings,
+  type ConfigChange,
+  configChange,
+  type PriceSettings,
+  policySettings,
+  priceSettings,
+} from "../ledger/workspace-config.ts";
 import type { Answer, ConfigureCommand } from "./commands.ts";
 import { refusal } from "./refusal.ts";
 import type { WorkspaceState } from "./state.ts";
+import type { TurnContext } from "./turn.ts";
 
 export type ConfigureDecision =
   | { readonly kind: "entries"; readonly bodies: readonly EntryBody[] }
   | { readonly kind: "answer"; readonly answer: Answer };
+
+/** Bytes that an entry needs beside what it carries, with room to spare. */
+const ENVELOPE_BYTES_MAX = 2_048;
+const changePart = list(configChange);
 
 /** Stages that are open at once: a stage that nobody commits is dropped at the next commit. */
 const OPEN_STAGES_MAX = 8;
@@ -19,6 +33,7 @@ const OPEN_STAGES_MAX = 8;
 export function decideConfigure(
   state: WorkspaceState,
   command: ConfigureCommand,
+  context: TurnContext,
 ): ConfigureDecision {
   if (command.stage === state.lastStage) {
     return { kind: "answer", answer: { kind: "configured", seq: state.configSeq } };
@@ -30,9 +45,12 @@ export function decideConfigure(
       answer: refusal("version-conflict", message, { seq: state.configSeq }),
     };
   }
-  const problems = command.commit
-    ? problemsOfCommit(state, command)
-    : problemsOfStage(state, command);
+  const problems = [
+    ...(command.commit
+      ? problemsOfCommit(state, command, context)
+      : problemsOfStage(state, command)),
+    ...problemsOfSize(command),
+  ];
   if (problems.length > 0) {
     const frozen = problems.every((problem) => problem.startsWith(LANE_FROZEN));
     const message = `Nothing was applied to workspace ${state.ws}: ${problems.length} mistake(s).`;
@@ -71,10 +89,30 @@ function problemsOfStage(state: WorkspaceState, command: ConfigureCommand): stri
   return problems;
 }
 
+/** Every entry has a largest size, and what does not fit one must not get as far as the journal. */
+function problemsOfSize(command: ConfigureCommand): string[] {
+  const problems: string[] = [];
+  const check = (what: string, json: string) => {
+    if (utf8Length(json) + ENVELOPE_BYTES_MAX <= ENTRY_BYTES_MAX) return;
+    problems.push(
+      `${what}: is too long for one entry of ${ENTRY_BYTES_MAX} bytes; make it smaller`,
+    );
+  };
+  const { changes, policy, price } = command;
+  changes.forEach((part, i) => check(`changes[${i}]`, changePart.write(part)));
+  if (policy !== undefined) check("policy", policySettings.write(policy));
+  if (price !== undefined) check("price", priceSettings.write(price));
+  return problems;
+}
+
 const LANE_FROZEN = "lane of agent ";
 
 /** Everything that is wrong with the workspace as it would be after the commit. */
-function problemsOfCommit(state: WorkspaceState, command: ConfigureCommand): string[] {
+function problemsOfCommit(
+  state: WorkspaceState,
+  command: ConfigureCommand,
+  context: TurnContext,
+): string[] {
   const problems: string[] = [];
   const changes = [...(state.staged.get(command.stage) ?? []), ...command.changes.flat()];
   const after = {
@@ -86,7 +124,7 @@ function problemsOfCommit(state: WorkspaceState, command: ConfigureCommand): str
   for (const change of changes) {
     switch (change.item) {
       case "workspace":
-        problems.push(...problemsOfWorkspace(state, change));
+        problems.push(...problemsOfWorkspace(state, change, context));
         settings = change.value ?? settings;
         break;
       case "agent":
@@ -135,16 +173,29 @@ function problemsOfCommit(state: WorkspaceState, command: ConfigureCommand): str
 function problemsOfWorkspace(
   state: WorkspaceState,
   change: Extract<ConfigChange, { item: "workspace" }>,
+  context: TurnContext,
 ): string[] {
   const problems: string[] = [];
   if (change.id !== state.ws)
     problems.push(`workspace: is named ${change.id} but sent to ${state.ws}`);
-  if (change.value === undefined) problems.push("workspace: cannot be removed");
+  if (change.value === undefined) return [...problems, "workspace: cannot be removed"];
   const zone = state.config.settings?.time_zone;
-  if (zone !== undefined && change.value !== undefined && change.value.time_zone !== zone) {
+  if (zone === undefined) {
+    problems.push(...problemsOfZone(change.value.time_zone, context));
+  } else if (change.value.time_zone !== zone) {
     problems.push(`workspace: time_zone is fixed at ${zone} since the workspace was made`);
   }
   return problems;
+}
+
+/** A zone that the edge has no data for would stop every later decision. */
+function problemsOfZone(zone: string, context: TurnContext): string[] {
+  try {
+    context.periodsAt(zone, context.now);
+    return [];
+  } catch {
+    return [`workspace: time_zone "${zone}" is not known here; write one like Europe/Berlin`];
+  }
 }
 
 /** R6b: a lane is frozen once an agent has it; a new lane is a new agent. */

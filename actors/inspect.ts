@@ -1,7 +1,7 @@
 import { capId } from "../ledger/caps.ts";
 import type { Answer, InspectCommand } from "./commands.ts";
 import { refusal } from "./refusal.ts";
-import type { WorkspaceState } from "./state.ts";
+import { isOver, type WorkspaceState } from "./state.ts";
 
 /** Most balances that one answer lists: it has to fit a message. */
 const BALANCES_MAX = 2_000;
@@ -16,7 +16,7 @@ export function inspect(state: WorkspaceState, command: InspectCommand, now: num
     epoch: state.epoch,
     head: state.head.hash,
     kind: "inspected" as const,
-    open_holds: state.expiries.size,
+    open_holds: state.openHolds,
     seq: state.head.seq,
   };
   if (command.authorization !== undefined) {
@@ -52,7 +52,8 @@ function balancesOf(
   const balances = [];
   for (const counter of state.counters.values()) {
     if (prefix === undefined ? counter.kind === "run" : !counter.cap.startsWith(prefix)) continue;
-    if (counter.lastAt > now || balances.length >= BALANCES_MAX) continue;
+    if (isOver(counter, now)) continue;
+    if (balances.length === BALANCES_MAX) break;
     const { cap, held, period, settled } = counter;
     balances.push({ cap, held, period, settled });
   }

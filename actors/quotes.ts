@@ -1,7 +1,7 @@
 import { worstCaseCost } from "../ledger/cost.ts";
 import type { TierQuote } from "../ledger/entries.ts";
-import { formatExactCost, holdAmount } from "../ledger/money.ts";
-import { type Lane, modelKey, type Tier, tierRank } from "../ledger/price-card.ts";
+import { formatExactCost, holdAmount, isCallCost } from "../ledger/money.ts";
+import { type Lane, type ModelPrice, modelKey, type Tier, tierRank } from "../ledger/price-card.ts";
 import type { UsageBound } from "../ledger/usage.ts";
 import type { AgentSettings } from "../ledger/workspace-config.ts";
 import type { PriceTable } from "./state.ts";
@@ -30,17 +30,23 @@ export function quoteTiers(
   const floorRank = floor === undefined ? 0 : Math.min(tierRank(floor), tierRank(preferred));
   return lane.tiers.map(({ tier, model }): TierQuote => {
     const price = prices.models.get(modelKey(lane.prices, model));
-    if (price === undefined) return { model, tier, skip: "unpriced" };
-    const cost = worstCaseCost(price, bound);
-    if ("unpriced" in cost) return { model, tier, skip: "unpriced" };
-    const quote = { amount: holdAmount(cost), model, pico: formatExactCost(cost), tier };
-    if (tierRank(tier) > tierRank(preferred)) return { ...quote, skip: "above-preferred" };
+    const quote = { model, tier, ...(price === undefined ? {} : quoteOf(price, bound)) };
+    const rank = tierRank(tier);
+    if (rank > tierRank(preferred)) return { ...quote, skip: "above-preferred" };
     if (!agent.tiers.includes(tier)) return { ...quote, skip: "not-allowed" };
-    if (tierRank(tier) < floorRank) return { ...quote, skip: "below-floor" };
+    if (rank < floorRank) return { ...quote, skip: "below-floor" };
+    if (price === undefined || quote.amount === undefined) return { ...quote, skip: "unpriced" };
     if (!bound.modalities.every((modality) => price.modalities.includes(modality))) {
       return { ...quote, skip: "modality" };
     }
     if (bound.counted && bound.input > price.window) return { ...quote, skip: "window" };
     return quote;
   });
+}
+
+/** What a bound costs at worst on one model; nothing where that has no price, or no price makes sense. */
+function quoteOf(price: ModelPrice, bound: UsageBound): Pick<TierQuote, "amount" | "pico"> {
+  const cost = worstCaseCost(price, bound);
+  if ("unpriced" in cost || !isCallCost(cost)) return {};
+  return { amount: holdAmount(cost), pico: formatExactCost(cost) };
 }

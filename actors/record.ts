@@ -4,7 +4,14 @@ import type { AuthorizeEntry, Entry, EntryOf, EntryRef } from "../ledger/entries
 import { addUsd, leastUsd, type NanoUsd, subtractUsd, ZERO_USD } from "../ledger/money.ts";
 import { laneKey } from "../ledger/price-card.ts";
 import type { Answer, DecidedAnswer } from "./commands.ts";
-import type { AuthorizationRecord, Decided, PostedPart, WorkspaceState } from "./state.ts";
+import type { Due } from "./expiry-queue.ts";
+import {
+  type AuthorizationRecord,
+  type Decided,
+  type PostedPart,
+  settingsOf,
+  type WorkspaceState,
+} from "./state.ts";
 
 /**
  * The life of one authorization, folded from its entries:
@@ -75,7 +82,8 @@ export function openRecord(entry: AuthorizeEntry, hash: string): AuthorizationRe
     state: refused ? "refused" : "open",
     held: entry.held,
     settled: ZERO_USD,
-    correctable: false,
+    correctable: undefined,
+    returned: ZERO_USD,
     expiresAt: entry.expires_at,
     parts: [],
     closedSeq: refused ? entry.seq : 0n,
@@ -99,11 +107,17 @@ function shutRecord(entry: EntryOf<"void">): AuthorizationRecord {
     state: "voided",
     held: ZERO_USD,
     settled: ZERO_USD,
-    correctable: false,
+    correctable: undefined,
+    returned: ZERO_USD,
     expiresAt: 0,
     parts: [],
     closedSeq: entry.seq,
   };
+}
+
+/** The key of an operator's correction: apart from those of settles, which are the gateway's to name. */
+export function adjustKey(part: string): string {
+  return `adjust:${part}`;
 }
 
 function postedPart(entry: EntryOf<"settle"> | EntryOf<"adjust">, part: string): PostedPart {
@@ -115,7 +129,8 @@ function postedPart(entry: EntryOf<"settle"> | EntryOf<"adjust">, part: string):
     overage: settle?.overage ?? ZERO_USD,
     late: settle?.late ?? false,
     assumed: settle?.basis === "assumed",
-    final: settle?.final ?? true,
+    // An operator's correction ends nothing; the measure that follows an assumed final part does.
+    final: entry.kind === "settle" ? entry.final : entry.usage !== undefined,
     released: ZERO_USD,
   };
 }
@@ -169,7 +184,7 @@ export function foldRecord(
     case "settle":
       record.parts.push(postedPart(entry, entry.part));
       if (entry.final) {
-        record.correctable = entry.basis === "assumed";
+        record.correctable = entry.basis === "assumed" ? { hash, seq: entry.seq } : undefined;
         // The rest, if there is any, is given back by the release that follows in the same block.
         close(record, "settled", entry.seq);
       }
@@ -181,21 +196,28 @@ export function foldRecord(
       break;
     }
     case "expire":
-      record.correctable = entry.on_expiry === "capture";
+      if (entry.on_expiry === "capture") record.correctable = { hash, seq: entry.seq };
       close(record, "expired", entry.seq);
       break;
     case "void":
+      record.returned = entry.amount;
       close(record, "voided", entry.seq);
       break;
     case "adjust":
-      if (entry.part !== undefined) record.parts.push(postedPart(entry, entry.part));
-      if (entry.usage !== undefined) {
-        record.correctable = false;
-        close(record, "settled", entry.seq);
-      }
+      foldAdjust(record, entry);
       break;
   }
   return record;
+}
+
+function foldAdjust(record: AuthorizationRecord, entry: EntryOf<"adjust">): void {
+  const measured = entry.usage !== undefined;
+  if (entry.part !== undefined) {
+    record.parts.push(postedPart(entry, measured ? entry.part : adjustKey(entry.part)));
+  }
+  if (!measured) return;
+  record.correctable = undefined;
+  close(record, "settled", entry.seq);
 }
 
 function close(
@@ -207,17 +229,44 @@ function close(
   record.closedSeq = seq;
 }
 
-/** How long a gateway may hold on before it has to renew, in ms. */
-export function expiryMs(state: WorkspaceState): number {
-  return state.config.settings?.expiry_ms ?? 30_000;
+/** When an open hold is due, as its workspace's queue keeps it. @throws InvariantError for a shut id. */
+export function dueOf(record: AuthorizationRecord): Due {
+  const { authorization, expiresAt } = record;
+  return { authorization, expiresAt, seq: openingOf(record).seq };
+}
+
+/** The counter of a call that is a run of its own. */
+export function ownRunOf(record: AuthorizationRecord): string | undefined {
+  return record.run === record.authorization ? record.legs[0] : undefined;
+}
+
+/** Sequence of the last entry of an authorization: what lies behind it may be forgotten. */
+export function lastSeqOf(record: AuthorizationRecord): bigint {
+  const last = record.parts.at(-1)?.seq ?? 0n;
+  return last > record.closedSeq ? last : record.closedSeq;
+}
+
+/**
+ * What is left of the money an authorization was granted, set aside still or given back since: what a
+ * part without a measure or a price settles at (R11).
+ */
+export function roomOf(record: AuthorizationRecord): NanoUsd {
+  if (record.state === "open") return record.held;
+  const granted = decisionOf(record).held;
+  return subtractUsd(granted, leastUsd(granted, record.settled));
+}
+
+/** The decision of an authorization. @throws InvariantError for an id that was shut before it had one. */
+export function decisionOf(record: AuthorizationRecord): Decided {
+  assert(record.decided !== undefined, `${record.authorization} was never decided`);
+  return record.decided;
 }
 
 /** The answer to an authorize that has its entry, with where the authorization stands now. */
 export function decidedAnswerOf(state: WorkspaceState, record: AuthorizationRecord): DecidedAnswer {
-  assert(record.decided !== undefined, "an authorization without its decision");
   return {
-    ...record.decided,
-    expires_ms: expiryMs(state),
+    ...decisionOf(record),
+    expires_ms: settingsOf(state).expiry_ms,
     kind: "decided",
     state: record.state,
   };

@@ -1,9 +1,10 @@
-import { assert } from "../ledger/assert.ts";
 import { costOfUsage } from "../ledger/cost.ts";
-import type { EntryBody, EntryBodyOf } from "../ledger/entries.ts";
+import type { EntryBody, EntryBodyOf, EntryRef } from "../ledger/entries.ts";
 import {
   addUsd,
+  type ExactCost,
   formatExactCost,
+  isCallCost,
   leastUsd,
   type NanoUsd,
   settleAmount,
@@ -13,12 +14,13 @@ import {
 import { type ModelPrice, modelKey, type Tier } from "../ledger/price-card.ts";
 import { type Usage, usageOf } from "../ledger/usage.ts";
 import { legOf, type Movement } from "./cap.ts";
-import type { Answer, SettleCommand } from "./commands.ts";
-import { openingOf, postedAnswerOf } from "./record.ts";
+import type { Answer, PostedAnswer, SettleCommand } from "./commands.ts";
+import { decisionOf, openingOf, postedAnswerOf, roomOf } from "./record.ts";
 import { refusal } from "./refusal.ts";
 import {
   type AuthorizationRecord,
   type PriceTable,
+  pricesAt,
   readCounter,
   type WorkspaceState,
 } from "./state.ts";
@@ -39,15 +41,23 @@ export function unknownAuthorization(authorization: string): AdviceDecision {
   };
 }
 
-/** A settle's amount, and how it was found. */
-interface Priced {
+/** A settle at the prices of its hold. */
+interface Measured {
   readonly amount: NanoUsd;
-  readonly basis: "assumed" | "measured";
-  readonly model?: string;
+  readonly basis: "measured";
+  readonly model: string;
+  readonly pico: string;
+  readonly usage: Usage;
   readonly tier?: Tier;
-  readonly pico?: string;
-  readonly usage?: Usage;
   readonly cost_now?: NanoUsd;
+}
+
+/** A settle at what is left of its hold: there is no measure, or no price for it. */
+interface Assumed {
+  readonly amount: NanoUsd;
+  readonly basis: "assumed";
+  readonly model?: string;
+  readonly usage?: Usage;
   readonly unpriced?: boolean;
 }
 
@@ -61,20 +71,21 @@ export function decideSettle(
   context: TurnContext,
 ): AdviceDecision {
   const record = state.authorizations.get(command.authorization);
-  if (record === undefined) {
-    if (context.fetched !== undefined) return unknownAuthorization(command.authorization);
-    return { kind: "fetch", authorization: command.authorization };
-  }
-  if (record.opened === undefined) return unknownAuthorization(command.authorization);
+  const { authorization } = command;
+  if (record === undefined && context.fetched === undefined)
+    return { kind: "fetch", authorization };
+  if (record === undefined || record.opened === undefined)
+    return unknownAuthorization(authorization);
   const posted = record.parts.find((known) => known.part === command.part);
   if (posted !== undefined) return { kind: "answer", answer: postedAnswerOf(record, posted) };
   if (command.usage === undefined && !command.final) {
     const message = "usage: is missing; a settle that is not final must say what was used.";
-    const extra = { authorization: command.authorization };
-    return { kind: "answer", answer: refusal("bad-request", message, extra) };
+    return { kind: "answer", answer: refusal("bad-request", message, { authorization }) };
+  }
+  if (command.final && record.correctable !== undefined) {
+    return correct(state, record, command, context, record.correctable);
   }
   const firstFinal = record.parts.find((known) => known.final);
-  if (command.final && record.correctable) return correct(state, record, command, context);
   if (command.final && firstFinal !== undefined) {
     return { kind: "answer", answer: postedAnswerOf(record, firstFinal) };
   }
@@ -90,7 +101,6 @@ function post(
 ): EntryBody[] {
   const priced = priceSettle(state, record, command);
   const opened = openingOf(record);
-  const prices = pricesOf(state, record);
   const moved = leastUsd(priced.amount, record.held);
   const movement = { held: subtractUsd(ZERO_USD, moved), settled: priced.amount };
   const settle: EntryBodyOf<"settle"> = {
@@ -103,7 +113,7 @@ function post(
     opened,
     overage: subtractUsd(priced.amount, moved),
     part: command.part,
-    price_card: prices.settings.card,
+    price_card: pricesAt(state, record.priceSeq).settings.card,
     run: record.run,
     ...priced,
   };
@@ -128,12 +138,13 @@ function correct(
   record: AuthorizationRecord,
   command: SettleCommand,
   context: TurnContext,
+  corrects: EntryRef,
 ): AdviceDecision {
-  const priced = command.usage === undefined ? undefined : priceSettle(state, record, command);
-  if (priced === undefined || priced.basis === "assumed" || priced.usage === undefined) {
-    const last = record.parts.at(-1);
-    if (last !== undefined) return { kind: "answer", answer: postedAnswerOf(record, last) };
-    return { kind: "answer", answer: standing(record) };
+  const priced = priceSettle(state, record, command);
+  if (priced.basis === "assumed") {
+    const firstFinal = record.parts.find((known) => known.final);
+    const answer = firstFinal ? postedAnswerOf(record, firstFinal) : standing(record);
+    return { kind: "answer", answer };
   }
   const measuredBefore = record.parts
     .filter((known) => !known.assumed)
@@ -141,35 +152,33 @@ function correct(
   // What is in spend beyond the measured parts was assumed or captured, and gives way to the measure.
   const assumed = subtractUsd(record.settled, measuredBefore);
   const difference = subtractUsd(priced.amount, assumed);
-  const corrected = record.parts.findLast((known) => known.assumed);
-  const opened = openingOf(record);
   const adjust: EntryBodyOf<"adjust"> = {
     agent: record.agent,
     amount: difference,
     authorization: record.authorization,
     by: "settle",
-    corrects: corrected === undefined ? opened : { hash: opened.hash, seq: corrected.seq },
+    corrects,
     kind: "adjust",
     legs: legsOf(state, record, { held: ZERO_USD, settled: difference }, context.now),
-    opened,
+    model: priced.model,
+    opened: openingOf(record),
     part: command.part,
+    pico: priced.pico,
     reason: "measured usage arrived after the hold was taken as spent",
     run: record.run,
     usage: priced.usage,
-    ...(priced.model === undefined ? {} : { model: priced.model }),
-    ...(priced.pico === undefined ? {} : { pico: priced.pico }),
   };
   return { kind: "entries", bodies: [adjust] };
 }
 
 /** Where an authorization stands, for an advice that has nothing to post. */
-export function standing(record: AuthorizationRecord): Answer {
+export function standing(record: AuthorizationRecord): PostedAnswer {
   return {
     amount: ZERO_USD,
     authorization: record.authorization,
     kind: "posted",
     released: ZERO_USD,
-    seq: record.closedSeq > 0n ? record.closedSeq : openingOf(record).seq,
+    seq: record.closedSeq,
     state: record.state,
   };
 }
@@ -186,12 +195,6 @@ export function legsOf(
     const counter = readCounter(state, key.slice(0, split), key.slice(split + 1), now);
     return legOf(counter, movement);
   });
-}
-
-function pricesOf(state: WorkspaceState, record: AuthorizationRecord): PriceTable {
-  const prices = state.prices.get(record.priceSeq);
-  assert(prices !== undefined, `price entry ${record.priceSeq} of a hold is not in memory`);
-  return prices;
 }
 
 /** The model served, found by its id or by an alias in the hold's lane. */
@@ -212,42 +215,38 @@ function priceSettle(
   state: WorkspaceState,
   record: AuthorizationRecord,
   command: SettleCommand,
-): Priced {
-  const atHold: Priced = { amount: record.held, basis: "assumed" };
+): Assumed | Measured {
+  const atHold: Assumed = { amount: roomOf(record), basis: "assumed" };
   if (command.usage === undefined) return atHold;
   const usage = usageOf(command.usage);
-  const granted = record.decided?.grant?.model;
-  const model = command.model ?? granted;
-  const served = model && servedModel(pricesOf(state, record), record, model);
-  if (model === undefined || served === undefined || served === "") {
-    return { ...atHold, unpriced: true, usage, ...(model === undefined ? {} : { model }) };
-  }
-  const cost = costOfUsage(served.price, usage);
-  if ("unpriced" in cost) return { ...atHold, unpriced: true, usage, model };
-  const amount = settleAmount(cost);
-  const now = costNow(state, record, model, usage);
+  const model = command.model ?? decisionOf(record).grant?.model;
+  if (model === undefined) return { ...atHold, unpriced: true, usage };
+  const served = costServed(pricesAt(state, record.priceSeq), record, model, usage);
+  if (served === undefined) return { ...atHold, model, unpriced: true, usage };
+  const amount = settleAmount(served.cost);
+  // R14: the same usage at the card now in force, when it is another one than the hold's.
+  const other = state.priceSeq !== record.priceSeq;
+  const now = other && costServed(pricesAt(state, state.priceSeq), record, model, usage);
   return {
     amount,
     basis: "measured",
     model,
-    pico: formatExactCost(cost),
+    pico: formatExactCost(served.cost),
     usage,
     ...(served.tier === undefined ? {} : { tier: served.tier }),
-    ...(now === undefined || now === amount ? {} : { cost_now: now }),
+    ...(now ? { cost_now: settleAmount(now.cost) } : {}),
   };
 }
 
-/** R14: the same usage at the card now in force, when it is another one than the hold's. */
-function costNow(
-  state: WorkspaceState,
+/** What a usage costs on the model served; `undefined` where that has no price, or no price makes sense. */
+function costServed(
+  prices: PriceTable,
   record: AuthorizationRecord,
   model: string,
   usage: Usage,
-): NanoUsd | undefined {
-  if (state.priceSeq === record.priceSeq) return undefined;
-  const prices = state.prices.get(state.priceSeq);
-  const served = prices === undefined ? undefined : servedModel(prices, record, model);
+): { readonly cost: ExactCost; readonly tier: Tier | undefined } | undefined {
+  const served = servedModel(prices, record, model);
   if (served === undefined) return undefined;
   const cost = costOfUsage(served.price, usage);
-  return "unpriced" in cost ? undefined : settleAmount(cost);
+  return "unpriced" in cost || !isCallCost(cost) ? undefined : { cost, tier: served.tier };
 }

@@ -1,6 +1,6 @@
-import { assert } from "../ledger/assert.ts";
 import { capKind, counterKey } from "../ledger/caps.ts";
 import { authorizationIdSchema } from "../ledger/entries.ts";
+import { ZERO_USD } from "../ledger/money.ts";
 import {
   bool,
   decimal,
@@ -27,6 +27,7 @@ import { remember } from "./apply.ts";
 import { ID_FUTURE_MS } from "./authorize.ts";
 import { AUTHORIZATION_STATES, decided } from "./commands.ts";
 import { applyChanges } from "./configure.ts";
+import { decisionOf, openingOf, ownRunOf } from "./record.ts";
 import {
   type AuthorizationRecord,
   createWorkspace,
@@ -47,7 +48,6 @@ const recordSchema = object(
     at: instant,
     authorization: authorizationIdSchema,
     closed_seq: decimal(0n),
-    correctable: bool,
     decided,
     expires_at: instant,
     held: amount,
@@ -61,7 +61,7 @@ const recordSchema = object(
         final: bool,
         late: bool,
         overage: amount,
-        part: text(32),
+        part: text(40),
         released: amount,
         seq: decimal(1n),
       }),
@@ -73,7 +73,7 @@ const recordSchema = object(
     settled: signedAmount,
     state: oneOf(AUTHORIZATION_STATES),
   },
-  { idempotency: hash },
+  { correctable: object({ hash, seq: decimal(1n) }), idempotency: hash },
 );
 
 const snapshotSchema = object({
@@ -121,26 +121,24 @@ function configList(config: WorkspaceConfig): ConfigChange[] {
 }
 
 function recordOut(record: AuthorizationRecord): Infer<typeof recordSchema> {
-  const { opened, decided: answer } = record;
-  assert(opened !== undefined && answer !== undefined, "a kept record has its opening");
   return {
     agent: record.agent,
     at: record.at,
     authorization: record.authorization,
     closed_seq: record.closedSeq,
-    correctable: record.correctable,
-    decided: answer,
+    decided: decisionOf(record),
     expires_at: record.expiresAt,
     held: record.held,
     lane: record.lane,
     legs: record.legs,
-    opened,
+    opened: openingOf(record),
     parts: record.parts,
     payload_hash: record.payloadHash,
     price_seq: record.priceSeq,
     run: record.run,
     settled: record.settled,
     state: record.state,
+    ...(record.correctable === undefined ? {} : { correctable: record.correctable }),
     ...(record.idempotency === undefined ? {} : { idempotency: record.idempotency }),
   };
 }
@@ -153,8 +151,8 @@ export function encodeSnapshot(state: WorkspaceState): string {
   const kept = [...state.authorizations.values()].filter(isKept);
   const ownRuns = new Set<string>();
   for (const record of state.authorizations.values()) {
-    const own = record.legs[0];
-    if (!isKept(record) && record.run === record.authorization && own) ownRuns.add(own);
+    const own = ownRunOf(record);
+    if (own !== undefined && !isKept(record)) ownRuns.add(own);
   }
   const counters = [...state.counters].filter(([key]) => !ownRuns.has(key));
   const settings = state.config.settings;
@@ -246,6 +244,7 @@ function recordIn(read: Infer<typeof recordSchema>): AuthorizationRecord {
     held: read.held,
     settled: read.settled,
     correctable: read.correctable,
+    returned: ZERO_USD,
     expiresAt: read.expires_at,
     parts: read.parts.map((part) => ({ ...part })),
     closedSeq: read.closed_seq,

@@ -1,3 +1,4 @@
+import { assert } from "../ledger/assert.ts";
 import { type CapKind, capKind, counterKey } from "../ledger/caps.ts";
 import { type ChainHead, EMPTY_CHAIN } from "../ledger/chain.ts";
 import type { AuthorizeEntry, EntryRef } from "../ledger/entries.ts";
@@ -67,8 +68,10 @@ export interface AuthorizationRecord {
   held: NanoUsd;
   /** Posted into spend so far, corrections included. */
   settled: NanoUsd;
-  /** The final part was assumed or captured: a measured one may still correct it. */
-  correctable: boolean;
+  /** The entry that took the hold as spent (assumed or captured), while a measured part may correct it. */
+  correctable: EntryRef | undefined;
+  /** Given back by the void that ended it. */
+  returned: NanoUsd;
   /** Memory only: renewals are not journaled. ms */
   expiresAt: number;
   parts: PostedPart[];
@@ -116,6 +119,8 @@ export interface WorkspaceState {
   /** Idempotency hash → authorization id, as long as memory keeps the id. */
   readonly idempotency: Map<string, string>;
   readonly expiries: ExpiryQueue;
+  /** Authorizations that are open. */
+  openHolds: number;
   /** Ids that are closed, in the order they closed: candidates for forgetting. */
   readonly fading: string[];
   /**
@@ -153,6 +158,7 @@ export function createWorkspace(ws: string): WorkspaceState {
     authorizations: new Map(),
     idempotency: new Map(),
     expiries: new ExpiryQueue(),
+    openHolds: 0,
     fading: [],
     fetchBefore: 0,
     holdsUntil: 0,
@@ -162,6 +168,20 @@ export function createWorkspace(ws: string): WorkspaceState {
 /** True once a committed `configure` entry has made the workspace. */
 export function isConfigured(state: WorkspaceState): boolean {
   return state.configSeq > 0n;
+}
+
+/** The settings of a workspace that has been made. @throws InvariantError for one that has not. */
+export function settingsOf(state: WorkspaceState): WorkspaceSettings {
+  const { settings } = state.config;
+  assert(settings !== undefined, "a configured workspace has settings");
+  return settings;
+}
+
+/** The prices of one price entry. @throws InvariantError when there is none of that sequence. */
+export function pricesAt(state: WorkspaceState, seq: bigint): PriceTable {
+  const prices = state.prices.get(seq);
+  assert(prices !== undefined, `price entry ${seq} is not in memory`);
+  return prices;
 }
 
 /** R6a: a run counter ends 35 days after its last entry; a run id used later is a new run. ms */

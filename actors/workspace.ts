@@ -20,7 +20,16 @@ import { decideAdjust, decideVoid, expireBody, renew, voidStanding } from "./clo
 import type { Answer, Command } from "./commands.ts";
 import { decideConfigure } from "./configure.ts";
 import { inspect } from "./inspect.ts";
-import { decidedAnswerOf, foldRecord, isLifeEntry, postedAnswerOf } from "./record.ts";
+import {
+  decidedAnswerOf,
+  decisionOf,
+  dueOf,
+  foldRecord,
+  isLifeEntry,
+  lastSeqOf,
+  ownRunOf,
+  postedAnswerOf,
+} from "./record.ts";
 import { refusal } from "./refusal.ts";
 import { decideSettle } from "./settle.ts";
 import { type AuthorizationRecord, isConfigured, isOver, type WorkspaceState } from "./state.ts";
@@ -88,7 +97,7 @@ function decide(
     case "adjust":
       return decideAdjust(state, command, context);
     case "configure":
-      return decideConfigure(state, command);
+      return decideConfigure(state, command, context);
     default:
       return unreachable(command);
   }
@@ -136,6 +145,10 @@ function consequences(state: WorkspaceState, sealed: readonly SealedEntry[]): En
   const bodies: EntryBody[] = [];
   for (const { entry } of sealed) {
     if (entry.kind !== "settle" || entry.overage === 0n) continue;
+    // A late part has no money set aside any more; what counts is what was granted.
+    const record = state.authorizations.get(entry.authorization);
+    assert(record !== undefined, "an authorization that was just settled is not in memory");
+    if (record.settled <= decisionOf(record).held) continue;
     const agent = state.config.agents.get(entry.agent);
     if (agent === undefined || agent.frozen || agent.on_overage !== "freeze") continue;
     bodies.push({
@@ -159,12 +172,7 @@ function answerOf(state: WorkspaceState, command: Command, sealed: readonly Seal
   const record = state.authorizations.get(command.authorization);
   assert(record !== undefined, "an authorization that was just written is not in memory");
   if (command.kind === "authorize") return decidedAnswerOf(state, record);
-  if (command.kind === "void") {
-    const entry = last.entry;
-    assert(entry.kind === "void", "a void makes a void entry");
-    const answer = voidStanding(record);
-    return answer.kind === "posted" ? { ...answer, released: entry.amount } : answer;
-  }
+  if (command.kind === "void") return voidStanding(record);
   const part = record.parts.at(-1);
   assert(part !== undefined, "a posted part is not in memory");
   return postedAnswerOf(record, part);
@@ -183,10 +191,10 @@ export function expireDue(state: WorkspaceState, given: TermContext): readonly S
     state.expiries.pop();
     const record = state.authorizations.get(due.authorization);
     if (record === undefined || record.state !== "open") continue;
-    const expiresAt = Math.max(record.expiresAt, graceOf(state, record, context));
-    if (expiresAt > context.now) {
-      record.expiresAt = expiresAt;
-      state.expiries.push({ ...due, expiresAt });
+    record.expiresAt = Math.max(record.expiresAt, graceOf(state, record, context));
+    // Renewed, or in grace: it takes its new place, which others that are due may stand before.
+    if (record.expiresAt > due.expiresAt) {
+      state.expiries.push(dueOf(record));
       continue;
     }
     takeOver(state, context, entries);
@@ -219,30 +227,30 @@ export function beginTerm(state: WorkspaceState, claimAt: number): void {
 function restore(state: WorkspaceState, fetched: Fetched, context: TurnContext): void {
   if (fetched.lines.length === 0 || state.authorizations.has(fetched.authorization)) return;
   let record: AuthorizationRecord | undefined;
+  let lastAt = 0;
   for (const line of fetched.lines) {
     const entry = decodeOwnEntry(line);
     assert(entry.ws === state.ws && isLifeEntry(entry), "a fetched entry of something else");
     record = foldRecord(record, entry, context.sha256Hex(line));
+    lastAt = entry.at;
   }
   assert(record !== undefined && record.state !== "open", "an open hold is always in memory");
   remember(state, record);
   state.fading.push(record.authorization);
-  restoreOwnRun(state, record);
+  restoreOwnRun(state, record, lastAt);
 }
 
 /** A call that is a run of its own has no counter once it is forgotten: its record is the counter. */
-function restoreOwnRun(state: WorkspaceState, record: AuthorizationRecord): void {
-  const key = record.legs[0];
-  if (record.opened === undefined || record.run !== record.authorization || key === undefined)
-    return;
-  if (state.counters.has(key)) return;
+function restoreOwnRun(state: WorkspaceState, record: AuthorizationRecord, lastAt: number): void {
+  const key = ownRunOf(record);
+  if (key === undefined || state.counters.has(key)) return;
   state.counters.set(key, {
     cap: key.slice(0, key.indexOf("|")),
     kind: "run",
     period: record.run,
     settled: record.settled,
     held: record.held,
-    lastAt: state.time,
+    lastAt,
   });
 }
 
@@ -255,7 +263,7 @@ export function forget(state: WorkspaceState, durableSeq: bigint, now: number): 
   for (const authorization of state.fading) {
     const record = state.authorizations.get(authorization);
     if (record !== undefined) {
-      if (record.closedSeq > durableSeq) break;
+      if (lastSeqOf(record) > durableSeq) break;
       if (Math.max(idTime(authorization), record.at) + ID_PAST_MS >= now) break;
       drop(state, record);
     }
@@ -268,14 +276,17 @@ export function forget(state: WorkspaceState, durableSeq: bigint, now: number): 
 export function forgetOld(state: WorkspaceState, durableSeq: bigint, now: number): void {
   for (const [key, counter] of state.counters) if (isOver(counter, now)) state.counters.delete(key);
   for (const record of state.authorizations.values()) {
-    if (record.state !== "expired" || record.closedSeq > durableSeq) continue;
+    if (record.state !== "expired" || lastSeqOf(record) > durableSeq) continue;
     if (record.at + UNSETTLED_KEPT_MS < now) drop(state, record);
   }
 }
 
 function drop(state: WorkspaceState, record: AuthorizationRecord): void {
-  state.authorizations.delete(record.authorization);
-  if (record.idempotency !== undefined) state.idempotency.delete(record.idempotency);
-  const own = record.legs[0];
-  if (own !== undefined && record.run === record.authorization) state.counters.delete(own);
+  const { authorization, idempotency } = record;
+  state.authorizations.delete(authorization);
+  if (idempotency !== undefined && state.idempotency.get(idempotency) === authorization) {
+    state.idempotency.delete(idempotency);
+  }
+  const own = ownRunOf(record);
+  if (own !== undefined) state.counters.delete(own);
 }

@@ -1,5 +1,5 @@
-import { assert } from "./assert.ts";
-import { ENTRY_BYTES_MAX, type Entry, entrySchema } from "./entries.ts";
+import { InvariantError } from "./assert.ts";
+import { type Entry, entrySchema } from "./entries.ts";
 import { type Parsed, parseJson } from "./schema.ts";
 
 /** SHA-256 of a text's UTF-8 bytes, hex. The edge passes it in: the core imports no cryptography. */
@@ -29,12 +29,19 @@ export function decodeEntry(line: string): Parsed<Entry> {
  */
 export function decodeOwnEntry(line: string): Entry {
   const parsed = parseJson(entrySchema, line);
-  assert(parsed.ok, `an entry cannot be read: ${parsed.ok ? "" : parsed.problems.join("; ")}`);
+  if (!parsed.ok)
+    throw new InvariantError(`an entry cannot be read: ${parsed.problems.join("; ")}`);
   return parsed.value;
 }
 
-/** Upper bound of a text's length in UTF-8 bytes, without encoding it. */
-export function exceedsEntryLimit(line: string, utf8Bytes: (text: string) => number): boolean {
-  if (line.length * 3 <= ENTRY_BYTES_MAX) return false;
-  return utf8Bytes(line) > ENTRY_BYTES_MAX;
+/** Length of a text in UTF-8 bytes; half a surrogate pair counts as the three of its replacement. */
+export function utf8Length(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const point = character.codePointAt(0) as number;
+    if (point < 0x80) bytes += 1;
+    else if (point < 0x800) bytes += 2;
+    else bytes += point < 0x10000 ? 3 : 4;
+  }
+  return bytes;
 }

@@ -61,20 +61,36 @@ export function boundTokens(price: ModelPrice, bound: UsageBound): BoundedTokens
   };
 }
 
-/** The dearest unit at which the prompt of this bound can be billed in a band. */
+/**
+ * The dearest unit at which the prompt of this bound can be billed in a band: plain, a cache write that
+ * the request can cause, or a cache read where a card prices those above plain input.
+ */
 function dearestInput(band: RateBand, bound: UsageBound): Unit {
-  const candidates: Unit[] = ["input"];
-  if (bound.cache_write.includes("5m")) candidates.push("cache_write_5m");
-  if (bound.cache_write.includes("1h")) candidates.push("cache_write_1h");
   let dearest: Unit = "input";
-  for (const unit of candidates) {
+  let best = band.units.input;
+  // A candidate that the card does not price makes the whole bound unpriced, never cheaper.
+  if (best === undefined) return "input";
+  for (const unit of INPUT_UNITS) {
     const price = band.units[unit];
-    const best = band.units[dearest];
-    // A candidate that the card does not price makes the whole bound unpriced, never cheaper.
-    if (price === undefined || best === undefined) return unit;
-    if (price.pico_usd * best.per > best.pico_usd * price.per) dearest = unit;
+    if (!canBill(unit, bound)) continue;
+    if (price === undefined) {
+      // A read without a price settles at the hold (R11), so it asks for no more than the hold.
+      if (unit === "cache_read") continue;
+      return unit;
+    }
+    if (price.pico_usd * best.per > best.pico_usd * price.per) {
+      dearest = unit;
+      best = price;
+    }
   }
   return dearest;
+}
+
+/** True for a unit at which this request's prompt can be billed. */
+function canBill(unit: Unit, bound: UsageBound): boolean {
+  if (unit === "cache_write_5m") return bound.cache_write.includes("5m");
+  if (unit === "cache_write_1h") return bound.cache_write.includes("1h");
+  return true;
 }
 
 /** True when `a` is the greater cost. */
@@ -90,7 +106,7 @@ export function worstCaseCost(price: ModelPrice, bound: UsageBound): ExactCost |
   const tokens = boundTokens(price, bound);
   let worst: ExactCost | undefined;
   for (const band of price.bands) {
-    if (band.from_input > tokens.input && band.from_input > 0n) continue;
+    if (band.from_input > tokens.input) continue;
     const cost = sum(band, [
       [dearestInput(band, bound), tokens.input],
       ["output", tokens.output],
@@ -106,12 +122,11 @@ export function worstCaseCost(price: ModelPrice, bound: UsageBound): ExactCost |
 /** True when a measured usage stays inside a bound on this model: what a hold promises to cover. */
 export function isWithinBound(price: ModelPrice, bound: UsageBound, usage: Usage): boolean {
   const tokens = boundTokens(price, bound);
-  let prompt = 0n;
-  for (const unit of INPUT_UNITS) prompt += usage[unit] ?? 0n;
-  if (!bound.cache_write.includes("5m") && (usage.cache_write_5m ?? 0n) > 0n) return false;
-  if (!bound.cache_write.includes("1h") && (usage.cache_write_1h ?? 0n) > 0n) return false;
+  for (const unit of INPUT_UNITS) {
+    if ((usage[unit] ?? 0n) > 0n && !canBill(unit, bound)) return false;
+  }
   return (
-    prompt <= tokens.input &&
+    inputTokens(usage) <= tokens.input &&
     (usage.output ?? 0n) <= tokens.output &&
     (usage.web_search ?? 0n) <= bound.web_search
   );

@@ -33,6 +33,8 @@ import {
 export const ENTRY_VERSION = 1;
 /** Largest entry in bytes: a tlog-tiles leaf carries a 16-bit length. */
 export const ENTRY_BYTES_MAX = 65_535;
+/** Largest count of a usage or a bound: a million times what any model takes. */
+const COUNT_MAX = 1_000_000_000_000n;
 
 const hash = token(/^[0-9a-f]{64}$/, "a hex SHA-256");
 /** The id of one authorization. */
@@ -70,7 +72,7 @@ export type Envelope = {
 
 export const usageSchema = object(
   {},
-  Object.fromEntries(UNITS.map((unit) => [unit, decimal(0n)])) as {
+  Object.fromEntries(UNITS.map((unit) => [unit, decimal(0n, COUNT_MAX)])) as {
     readonly [U in (typeof UNITS)[number]]: Schema<bigint>;
   },
 ) as Schema<Usage>;
@@ -78,15 +80,15 @@ export const usageSchema = object(
 export const usageBoundSchema = object(
   {
     cache_write: list(oneOf(["1h", "5m"]), 2),
-    choices: decimal(1n),
+    choices: decimal(1n, COUNT_MAX),
     counted: bool,
     hidden_input: bool,
-    input: decimal(0n),
-    iterations: decimal(1n),
+    input: decimal(0n, COUNT_MAX),
+    iterations: decimal(1n, COUNT_MAX),
     modalities: list(oneOf(MODALITIES), 8),
-    web_search: decimal(0n),
+    web_search: decimal(0n, COUNT_MAX),
   },
-  { output: decimal(0n) },
+  { output: decimal(0n, COUNT_MAX) },
 );
 
 /** One counter that an entry moved or read, with its balance after the entry. */
@@ -198,7 +200,7 @@ const settle = object(
     late: bool,
     legs: list(leg, 32),
     opened: entryRef,
-    /** Above the hold by so much; "0" else. */
+    /** What the money still set aside did not cover; "0" else. A late part has none set aside. */
     overage: amount,
     part: text(32),
     price_card: hash,

@@ -12,8 +12,13 @@ export const NANO_PER_USD = 1_000_000_000n;
 /** One cent is 10^7 nano-USD. */
 export const NANO_PER_CENT = 10_000_000n;
 const PICO_PER_NANO = 1_000n;
-const INT64_MAX = 2n ** 63n - 1n;
-const INT64_MIN = -(2n ** 63n);
+export const INT64_MAX = 2n ** 63n - 1n;
+export const INT64_MIN = -(2n ** 63n);
+/**
+ * The most that one call can come to, $1,000,000 in nano-USD. Costs beyond it are mistakes of a bound or
+ * a meter, and no such cost may carry a balance out of int64.
+ */
+const CALL_NANO_MAX = 1_000_000n * NANO_PER_USD;
 
 /** True when an amount fits the `BIGINT` column and the int64 every verifier may use. */
 export function isInt64(value: bigint): boolean {
@@ -50,6 +55,11 @@ export function leastUsd(a: NanoUsd, b: NanoUsd): NanoUsd {
 export interface ExactCost {
   readonly numerator: bigint;
   readonly denominator: bigint;
+}
+
+/** True for a cost that one call can have: what lies beyond is not held or posted, but a mistake. */
+export function isCallCost(cost: ExactCost): boolean {
+  return cost.numerator <= CALL_NANO_MAX * PICO_PER_NANO * cost.denominator;
 }
 
 /** Rounds an exact cost to nano-USD, up: a hold must never cover less than its settle. */

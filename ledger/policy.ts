@@ -10,6 +10,7 @@ import {
   oneOf,
   type Schema,
   text,
+  variant,
 } from "./schema.ts";
 
 /** Comparisons that a policy rule may make. */
@@ -33,48 +34,65 @@ export type Condition =
       readonly value: (typeof PRIORITIES)[number];
     };
 
-const nested: Schema<Condition> = lazy(() => condition);
-const branches = [
-  object({ all: list(nested, 64) }),
-  object({ any: list(nested, 64) }),
-  object({ not: nested }),
-];
+/** How deep `all`, `any` and `not` may stand in each other: a bound of the reader, not of anyone's rule. */
+const CONDITION_DEPTH_MAX = 16;
+
 const comparisons: Readonly<Record<string, Schema<Condition>>> = {
   pace: object({ field: oneOf(["pace"]), is: oneOf(COMPARISONS), value: decimal(0n) }),
-  remaining: object({ field: oneOf(["remaining"]), is: oneOf(COMPARISONS), value: decimal() }),
-  tier: object({ field: oneOf(["tier"]), is: oneOf(COMPARISONS), value: oneOf(TIERS) }),
   priority: object({
     field: oneOf(["priority"]),
     is: oneOf(COMPARISONS),
     value: oneOf(PRIORITIES),
   }),
+  remaining: object({ field: oneOf(["remaining"]), is: oneOf(COMPARISONS), value: decimal() }),
+  tier: object({ field: oneOf(["tier"]), is: oneOf(COMPARISONS), value: oneOf(TIERS) }),
 };
+const comparison = variant(
+  "field",
+  comparisons as Readonly<Record<string, Schema<object>>>,
+) as Schema<Condition>;
 
-/** Picks the schema of a condition by the keys it has. */
-function schemaFor(value: object): Schema<Condition> {
-  if ("all" in value) return branches[0] as Schema<Condition>;
-  if ("any" in value) return branches[1] as Schema<Condition>;
-  if ("not" in value) return branches[2] as Schema<Condition>;
-  const field = "field" in value && typeof value.field === "string" ? value.field : "";
-  return comparisons[field] ?? (comparisons["pace"] as Schema<Condition>);
+/** Conditions that hold at most `depth` levels of others; its own schema picks by the keys there are. */
+function conditionOf(depth: number): Schema<Condition> {
+  const nested = lazy(() => conditionOf(depth - 1));
+  const all = object({ all: list(nested, 64) }) as Schema<Condition>;
+  const any = object({ any: list(nested, 64) }) as Schema<Condition>;
+  const not = object({ not: nested }) as Schema<Condition>;
+  const schemaFor = (value: object): Schema<Condition> => {
+    if ("all" in value) return all;
+    if ("any" in value) return any;
+    return "not" in value ? not : comparison;
+  };
+  return {
+    write: (value) => schemaFor(value).write(value),
+    read(json, path, problems) {
+      if (typeof json !== "object" || json === null) {
+        problems.push(`${path}: must be a condition`);
+        return undefined;
+      }
+      if (depth === 0) {
+        problems.push(
+          `${path}: conditions stand in each other more than ${CONDITION_DEPTH_MAX} deep`,
+        );
+        return undefined;
+      }
+      return schemaFor(json).read(json, path, problems);
+    },
+  };
 }
 
-export const condition: Schema<Condition> = {
-  write: (value) => schemaFor(value).write(value),
-  read(json, path, problems) {
-    if (typeof json === "object" && json !== null)
-      return schemaFor(json).read(json, path, problems);
-    problems.push(`${path}: must be a condition`);
-    return undefined;
-  },
-};
+export const condition: Schema<Condition> = conditionOf(CONDITION_DEPTH_MAX);
 
-/** What a rule does: set a least tier, set a greatest tier, or refuse. */
-export const policyAction = object(
-  { do: oneOf(["ceiling", "floor", "hold"]) },
-  { tier: oneOf(TIERS) },
-);
-export type PolicyAction = Infer<typeof policyAction>;
+/** What a rule does: set a least tier, set a greatest tier, or refuse. Only the first two name a tier. */
+export interface PolicyAction {
+  readonly do: "ceiling" | "floor" | "hold";
+  readonly tier?: (typeof TIERS)[number];
+}
+export const policyAction: Schema<PolicyAction> = variant("do", {
+  ceiling: object({ do: oneOf(["ceiling"]), tier: oneOf(TIERS) }),
+  floor: object({ do: oneOf(["floor"]), tier: oneOf(TIERS) }),
+  hold: object({ do: oneOf(["hold"]) }),
+});
 
 /** One policy rule, with the words and the place it was written in, so that a refusal can quote it. */
 export const policyRule = object({

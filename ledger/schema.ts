@@ -61,8 +61,8 @@ export function oneOf<const V extends readonly string[]>(names: V): Schema<V[num
 
 const DECIMAL = /^(0|-?[1-9][0-9]{0,30})$/;
 
-/** A whole number of any size, `bigint` in memory, a decimal string on the wire. */
-export function decimal(minimum?: bigint): Schema<bigint> {
+/** A whole number of up to 31 digits, `bigint` in memory, a decimal string on the wire. */
+export function decimal(minimum?: bigint, maximum?: bigint): Schema<bigint> {
   return {
     write: (value) => `"${value}"`,
     read(json, path, problems) {
@@ -72,6 +72,9 @@ export function decimal(minimum?: bigint): Schema<bigint> {
       const value = BigInt(json);
       if (minimum !== undefined && value < minimum) {
         return problem(problems, path, `must be at least ${minimum}`);
+      }
+      if (maximum !== undefined && value > maximum) {
+        return problem(problems, path, `must be at most ${maximum}`);
       }
       return value;
     },
@@ -169,13 +172,14 @@ export function record<T>(
       const before = problems.length;
       const keys = Object.keys(json).sort();
       if (keys.length > maxSize) return problem(problems, path, `has over ${maxSize} fields`);
-      const out: Record<string, T> = {};
+      const out: [string, T][] = [];
       for (const key of keys) {
         if (!name.test(key))
           problem(problems, `${path}.${key}`, "is not a name that can stand here");
-        out[key] = element.read(json[key], `${path}.${key}`, problems) as T;
+        out.push([key, element.read(json[key], `${path}.${key}`, problems) as T]);
       }
-      return problems.length === before ? out : undefined;
+      // `fromEntries` makes own fields also of names such as `__proto__`.
+      return problems.length === before ? Object.fromEntries(out) : undefined;
     },
   };
 }

@@ -1,6 +1,6 @@
 import { PRIORITIES } from "./caps.ts";
 import { NAME_PATTERN } from "./ids.ts";
-import type { NanoUsd } from "./money.ts";
+import { INT64_MAX, INT64_MIN, type NanoUsd } from "./money.ts";
 import { policyRule, rebalancingRow } from "./policy.ts";
 import { APIS, TIERS } from "./price-card.ts";
 import {
@@ -22,10 +22,10 @@ import { MODALITIES, UNITS } from "./usage.ts";
 export const name = token(NAME_PATTERN, "a name of a-z, 0-9, _ and -, at most 63 long");
 
 /** An amount that may be zero but not negative, in nano-USD. */
-export const amount = decimal(0n) as Schema<NanoUsd>;
+export const amount = decimal(0n, INT64_MAX) as Schema<NanoUsd>;
 
 /** A signed amount in nano-USD. */
-export const signedAmount = decimal() as Schema<NanoUsd>;
+export const signedAmount = decimal(INT64_MIN, INT64_MAX) as Schema<NanoUsd>;
 
 /** Ceilings of a scope by calendar period; one that is absent does not limit. */
 const periodCaps = object({}, { month: amount, year: amount });
@@ -83,7 +83,7 @@ export type KeySettings = Infer<typeof keySettings>;
  * Where a provider is reached and with which credential. The credential is a reference such as
  * `env:ANTHROPIC_API_KEY`, never a secret.
  */
-export const providerSettings = object({ credential: text(300) }, { base_url: text(500) });
+export const providerSettings = object({}, { base_url: text(500), credential: text(300) });
 export type ProviderSettings = Infer<typeof providerSettings>;
 
 /** A key's public id: what entries name. */

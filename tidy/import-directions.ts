@@ -10,14 +10,27 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   actors: { imports: ["ledger"], pure: true },
   bus: { imports: ["ledger", "actors"] },
   prices: { imports: ["ledger", "actors"] },
-  nodes: { imports: ["ledger", "actors", "bus", "prices"] },
+  // Queries on the projection in Postgres.
+  readmodel: { imports: ["ledger", "actors"] },
+  nodes: { imports: ["ledger", "actors", "bus", "prices", "readmodel"] },
   gateway: { imports: ["ledger", "actors", "bus", "prices"] },
-  console: { imports: ["ledger", "actors", "bus", "prices"] },
+  console: { imports: ["ledger", "actors", "bus", "prices", "readmodel"] },
   // The command starts nodes, gateway, console and simulators as processes, by path.
-  cli: { imports: ["ledger", "actors", "bus", "prices"] },
+  cli: { imports: ["ledger", "actors", "bus", "prices", "readmodel"] },
   sdk: { imports: ["ledger"] },
   bench: {
-    imports: ["ledger", "actors", "bus", "prices", "nodes", "gateway", "console", "cli", "sdk"],
+    imports: [
+      "ledger",
+      "actors",
+      "bus",
+      "prices",
+      "readmodel",
+      "nodes",
+      "gateway",
+      "console",
+      "cli",
+      "sdk",
+    ],
   },
   tidy: { imports: [] },
   // Hands over to cli/ as a process.

@@ -14,6 +14,7 @@ const long = (lines: number) => "  n += 1;\n".repeat(lines);
 
 export const REFUSED: Planted[] = [
   ...importForms("nodes", "../bench/target.ts", "nodes/ must not import bench/"),
+  ...importForms("readmodel", "../nodes/target.ts", "readmodel/ must not import nodes/"),
   {
     what: "a pure folder imports node:*",
     path: "ledger/node-builtin.ts",

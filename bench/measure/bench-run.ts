@@ -1,0 +1,33 @@
+import type { BenchCluster } from "../cluster/cluster.ts";
+import type { Report } from "./report.ts";
+
+/** What every bench takes from the command line. */
+export interface BenchOptions {
+  /** How long each measured stretch is. */
+  readonly seconds: number;
+  /** Other gateways to measure beside ours, `NAME=URL`. */
+  readonly targets: readonly { readonly name: string; readonly url: string }[];
+}
+
+/** What a bench found: the common fields and its own. */
+export type BenchRun = Report & Readonly<Record<string, unknown>>;
+
+/** Progress, on standard error. */
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** Versions of the servers under a cluster. */
+export async function versionsOf(
+  cluster: BenchCluster,
+): Promise<{ readonly nats: string; readonly postgres: string }> {
+  const { default: pg } = await import("pg");
+  const client = new pg.Client(cluster.postgresUrl);
+  await client.connect();
+  const found = await client.query<{ server_version: string }>("SHOW server_version");
+  await client.end();
+  return {
+    nats: cluster.session.nc.info?.version ?? "unknown",
+    postgres: found.rows[0]?.server_version ?? "unknown",
+  };
+}

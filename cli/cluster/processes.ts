@@ -1,0 +1,106 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { CliConfig } from "../config.ts";
+import { type ChildSpec, type RunningChild, startChild } from "../provision/processes.ts";
+import type { Home } from "./home.ts";
+
+/** What every process of the cluster has to know of the servers under it. */
+export interface Servers {
+  readonly natsUrl: (user: "gateway" | "node" | "operator") => string;
+  readonly natsSystemUrl: string;
+  readonly postgresUrl: string;
+}
+
+const program = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+/** Time to finish what is under way: streams in flight at the gateway, hand-over of shards. ms */
+const GRACE_MS = 15_000;
+
+function spec(home: Home, name: string, path: string, args: readonly string[]): ChildSpec {
+  return {
+    args: [program(path), ...args],
+    command: process.execPath,
+    logFile: join(home.logs, `${name}.log`),
+    name,
+    parentDeathSignal: "SIGTERM",
+    stop: [{ graceMs: GRACE_MS, signal: "SIGTERM" }],
+  };
+}
+
+/** Starts one engine node. `--init` lets it make the journal where there is none yet. */
+export function startNode(
+  config: CliConfig,
+  home: Home,
+  servers: Servers,
+  number: number,
+): Promise<RunningChild> {
+  const name = `node-${number}`;
+  return startChild({
+    ...spec(home, name, "nodes/main.ts", ["--init", "--name", name]),
+    env: {
+      ...config.environment,
+      TARMAC_HOME: home.root,
+      TARMAC_NATS_SYSTEM_URL: servers.natsSystemUrl,
+      TARMAC_NATS_URL: servers.natsUrl("node"),
+      TARMAC_POSTGRES_URL: servers.postgresUrl,
+      TARMAC_SHARDS: String(config.shards),
+    },
+  });
+}
+
+/** Where the simulated providers listen. */
+export interface Simulated {
+  readonly anthropicBaseUrl: string;
+  readonly openaiBaseUrl: string;
+}
+
+/** Starts the gateway; providers without a real key are the simulated ones. */
+export async function startGateway(
+  config: CliConfig,
+  home: Home,
+  servers: Servers,
+  simulated: Simulated | undefined,
+): Promise<RunningChild> {
+  await mkdir(home.outbox, { recursive: true, mode: 0o700 });
+  const env: NodeJS.ProcessEnv = {
+    ...config.environment,
+    TARMAC_BIND: config.bind,
+    TARMAC_GATEWAY_PORT: String(config.gatewayPort),
+    TARMAC_HOME: home.root,
+    TARMAC_NATS_URL: servers.natsUrl("gateway"),
+  };
+  const names: string[] = [];
+  if (simulated !== undefined && !config.anthropicIsReal) {
+    env["ANTHROPIC_API_KEY"] = "simulated";
+    env["TARMAC_PROVIDER_ANTHROPIC_BASE_URL"] = simulated.anthropicBaseUrl;
+    names.push("anthropic");
+  }
+  if (simulated !== undefined && !config.openaiIsReal) {
+    env["OPENAI_API_KEY"] = "simulated";
+    env["TARMAC_PROVIDER_OPENAI_BASE_URL"] = simulated.openaiBaseUrl;
+    names.push("openai");
+  }
+  if (names.length > 0) env["TARMAC_SIMULATED_PROVIDERS"] = names.join(",");
+  return startChild({ ...spec(home, "gateway", "gateway/main.ts", []), env });
+}
+
+/** Starts the simulated providers on a port of their own. */
+export function startSimulatedProviders(home: Home, port: number): Promise<RunningChild> {
+  const args = ["--port", String(port), "--lifelike", "--keep", "10000", "--json"];
+  return startChild(spec(home, "providers", "bench/providers/main.ts", args));
+}
+
+/** Starts the demo agents, with a key for each. */
+export function startDemo(
+  config: CliConfig,
+  home: Home,
+  gatewayUrl: string,
+  keysFile: string,
+): Promise<RunningChild> {
+  return startChild({
+    ...spec(home, "demo", "bench/demo/main.ts", ["--gateway", gatewayUrl, "--keys", keysFile]),
+    env: config.environment,
+    stop: [{ graceMs: 3_000, signal: "SIGTERM" }],
+  });
+}

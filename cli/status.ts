@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ClusterFile, isAlive, readClusterFile } from "./cluster/cluster-file.ts";
+import { homeAt } from "./cluster/home.ts";
+import { cliConfig } from "./config.ts";
+import { EngineSession } from "./engine-session.ts";
+import { Failure, print, printJson, table } from "./output.ts";
+
+/** One part of the cluster, and how it is. */
+interface PartStatus {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}
+
+/** How long a part may take to answer, in ms. */
+const ANSWER_MS = 3_000;
+
+/** Says what runs and whether a hold could be placed. Exit 1 when one could not. */
+export async function status(options: { readonly json?: boolean }): Promise<void> {
+  const config = cliConfig();
+  const cluster = await readClusterFile(homeAt(config.home).clusterFile);
+  if (cluster === undefined) {
+    if (options.json === true) printJson({ ok: false, running: false });
+    throw new Failure(`No Tarmac runs from ${config.home}. Start it with: npm start`);
+  }
+  const parts = [
+    ...cluster.processes.map(({ name, pid }) => processStatus(name, pid)),
+    await gatewayStatus(cluster),
+    await engineStatus(cluster),
+  ];
+  const ok = parts.every((part) => part.ok);
+  if (options.json === true) {
+    printJson({ gateway_url: cluster.gateway_url, ok, parts, pid: cluster.pid, running: true });
+  } else {
+    print(table(parts.map(({ detail, name, ok: fine }) => [fine ? "✓" : "✗", name, detail])));
+    print(ok ? "\nA hold can be placed." : "\nNo hold can be placed: calls are refused (503).");
+  }
+  if (!ok) process.exitCode = 1;
+}
+
+function processStatus(name: string, pid: number): PartStatus {
+  const alive = isAlive(pid);
+  return { detail: alive ? `process ${pid}` : `process ${pid} is gone`, name, ok: alive };
+}
+
+async function gatewayStatus(cluster: ClusterFile): Promise<PartStatus> {
+  const name = "gateway ready";
+  try {
+    const response = await fetch(`${cluster.gateway_url}/readyz`, {
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    return { detail: `${cluster.gateway_url}: ${response.status}`, name, ok: response.ok };
+  } catch (error) {
+    return { detail: String(error instanceof Error ? error.message : error), name, ok: false };
+  }
+}
+
+async function engineStatus(cluster: ClusterFile): Promise<PartStatus> {
+  const name = "engine";
+  const late = sleep(ANSWER_MS + 1_000).then(() => {
+    throw new Failure("NATS does not answer");
+  });
+  try {
+    return await Promise.race([engineAnswers(cluster), late]);
+  } catch (error) {
+    const detail = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    return { detail, name, ok: false };
+  }
+}
+
+async function engineAnswers(cluster: ClusterFile): Promise<PartStatus> {
+  const session = await EngineSession.openUrl(cluster.operator_url);
+  try {
+    const answer = await session.request(cluster.workspace, { kind: "inspect" }, ANSWER_MS);
+    if (answer.kind !== "inspected") throw new Failure(`it answered ${answer.kind}`);
+    const open = answer.open_holds ?? 0;
+    const detail = `workspace ${cluster.workspace}: ${answer.seq} entries, epoch ${answer.epoch}, ${open} open hold(s)`;
+    return { detail, name: "engine", ok: true };
+  } finally {
+    await session.close();
+  }
+}

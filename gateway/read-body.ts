@@ -1,0 +1,82 @@
+import type { IncomingMessage } from "node:http";
+import { type Problem, refused } from "./refusal.ts";
+
+/**
+ * Bytes of one request body at most: Anthropic's own limit for its standard endpoints.
+ * Source: https://platform.claude.com/docs/en/api/overview, request size limits, read 2026-11-22.
+ */
+export const BODY_BYTES_MAX = 32 * 1024 * 1024;
+/** Bytes of all bodies in memory at most. */
+const BODIES_BYTES_MAX = 512 * 1024 * 1024;
+
+/** Memory that request bodies share, so that many large ones are refused and none ends the process. */
+export class BodyBudget {
+  #taken = 0;
+  readonly #limit: number;
+
+  constructor(limit = BODIES_BYTES_MAX) {
+    this.#limit = limit;
+  }
+
+  take(bytes: number): boolean {
+    if (this.#taken + bytes > this.#limit) return false;
+    this.#taken += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#taken -= bytes;
+  }
+}
+
+/** A body in memory; `release` gives its room back, once. */
+export interface BodyBytes {
+  readonly bytes: Buffer;
+  readonly release: () => void;
+}
+
+/** Reads a request's body within the limits. Undefined when the client left meanwhile. */
+export async function readRequestBody(
+  request: IncomingMessage,
+  budget: BodyBudget,
+): Promise<BodyBytes | Problem | undefined> {
+  const encoding = request.headers["content-encoding"];
+  if (encoding !== undefined && encoding !== "identity") {
+    const message = `content-encoding: ${encoding.slice(0, 40)} is not read here; send the body as it is`;
+    return refused("bad-request", message, { field: "content-encoding" });
+  }
+  const tooLarge = () =>
+    refused(
+      "body-too-large",
+      `The body is larger than ${BODY_BYTES_MAX} bytes. Nothing was forwarded.`,
+    );
+  if (Number(request.headers["content-length"] ?? 0) > BODY_BYTES_MAX) return tooLarge();
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let released = false;
+  const release = () => {
+    if (released) return;
+    released = true;
+    budget.give(size);
+  };
+  try {
+    for await (const chunk of request as AsyncIterable<Buffer>) {
+      if (size + chunk.length > BODY_BYTES_MAX) {
+        release();
+        return tooLarge();
+      }
+      if (!budget.take(chunk.length)) {
+        release();
+        const message = "This gateway's memory for request bodies is full. Try again in a moment.";
+        return refused("fail-closed", message);
+      }
+      size += chunk.length;
+      chunks.push(chunk);
+    }
+  } catch {
+    // The client left in the middle of its own request.
+    release();
+    return undefined;
+  }
+  return { bytes: Buffer.concat(chunks, size), release };
+}

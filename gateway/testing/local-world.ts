@@ -1,0 +1,88 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Providers, type ProviderOptions, startProviders } from "../../bench/providers/server.ts";
+import type { AgentSettings } from "../../ledger/workspace-config.ts";
+import type { GatewayConfig } from "../config.ts";
+import type { Log } from "../ports.ts";
+import { type RunningGateway, startGateway } from "../start-gateway.ts";
+import { ActorEngine, configOf } from "./actor-engine.ts";
+import { agentSettings, foundingCommand, GPT, newKey } from "./workspace.ts";
+
+/** A gateway with simulated providers behind it and the real workspace actor, all in this process. */
+export interface LocalWorld {
+  readonly ws: string;
+  readonly engine: ActorEngine;
+  readonly providers: Providers;
+  readonly gateway: () => RunningGateway;
+  /** Keys of the agents, by name. */
+  readonly keys: Readonly<Record<string, string>>;
+  readonly log: readonly { readonly level: string; readonly message: string }[];
+  /** Ends the gateway and starts another on the same outbox. */
+  restartGateway(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Starts one. Agents `claude` and `gpt` are there unless others are given. */
+export async function startLocalWorld(
+  options: {
+    readonly agents?: Readonly<Record<string, Partial<AgentSettings>>>;
+    readonly providers?: ProviderOptions;
+    readonly expiryMs?: number;
+  } = {},
+): Promise<LocalWorld> {
+  const ws = "acme";
+  const engine = new ActorEngine();
+  const agents = options.agents ?? { claude: {}, gpt: { lane: GPT } };
+  const keys: Record<string, string> = {};
+  const changes = Object.entries(agents).flatMap(([id, overrides]) => {
+    const { key, change } = newKey(id);
+    keys[id] = key;
+    return [{ item: "agent" as const, id, value: agentSettings(overrides) }, change];
+  });
+  const free = newKey();
+  keys["*"] = free.key;
+  const made = engine.decide(ws, foundingCommand(ws, [...changes, free.change], options.expiryMs));
+  if (made.kind !== "configured") throw new Error(`not configured: ${JSON.stringify(made)}`);
+  const providers = await startProviders(options.providers);
+  const home = await mkdtemp(join(tmpdir(), "tarmac-gateway-"));
+  const config: GatewayConfig = {
+    bind: "127.0.0.1",
+    port: 0,
+    natsUrl: "",
+    home,
+    providerBaseUrls: new Map([
+      ["anthropic", providers.anthropicBaseUrl],
+      ["openai", providers.openaiBaseUrl],
+    ]),
+    allowExecCredentials: false,
+    environment: { ANTHROPIC_API_KEY: "sk-ant-simulated", OPENAI_API_KEY: "sk-simulated" },
+  };
+  const lines: { level: string; message: string }[] = [];
+  const log = collect(lines);
+  let gateway = await startGateway(config, engine, configOf(engine), log);
+  return {
+    ws,
+    engine,
+    providers,
+    gateway: () => gateway,
+    keys,
+    log: lines,
+    restartGateway: async () => {
+      await gateway.stop();
+      gateway = await startGateway(config, engine, configOf(engine), log);
+    },
+    stop: async () => {
+      await gateway.stop();
+      await providers.stop();
+      await rm(home, { recursive: true, force: true });
+    },
+  };
+}
+
+function collect(lines: { level: string; message: string }[]): Log {
+  const at = (level: string) => (fields: Readonly<Record<string, unknown>>, message: string) => {
+    lines.push({ level, message, ...fields });
+  };
+  return { info: at("info"), warn: at("warn"), error: at("error") };
+}

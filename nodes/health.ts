@@ -1,0 +1,36 @@
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+
+import type { ShardBacklog } from "./projector.ts";
+import type { OwnerStats } from "./shard-owner.ts";
+
+/** What a node says of itself, for `tarmac status` and for who restarts it. */
+export interface NodeHealth {
+  readonly node: string;
+  readonly pid: number;
+  /** When it was written; a node that lives writes every second. */
+  readonly at: string;
+  /** Every shard that this node should own decides. */
+  readonly ready: boolean;
+  /** Shards that it should own and does not yet. */
+  readonly missing: readonly number[];
+  readonly shards: readonly OwnerStats[];
+  /** How far the projection of its shards is. */
+  readonly projector: readonly ShardBacklog[];
+}
+
+/** Replaces the file whole: who reads it never sees half of it. */
+export async function writeHealth(file: string, health: NodeHealth): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  const draft = `${file}.${health.pid}`;
+  const text = JSON.stringify(health, (_key, value: unknown) =>
+    typeof value === "bigint" ? value.toString() : value,
+  );
+  await writeFile(draft, `${text}\n`);
+  await rename(draft, file);
+}
+
+/** A node that ended in order leaves no file. */
+export async function removeHealth(file: string): Promise<void> {
+  await rm(file, { force: true });
+}

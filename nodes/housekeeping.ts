@@ -1,0 +1,250 @@
+/**
+ * What a term does beside deciding: it forgets what Postgres keeps, and writes its actors down so that
+ * the next owner has less to replay.
+ *
+ * Memory forgets only what lies behind the projection's durable position, and a snapshot, which leaves
+ * closed records out, is saved only once the projection is durable up to every entry in it.
+ *
+ * A snapshot is cut actor by actor, a turn of the event loop each, so that no command waits for all of
+ * it. An actor may thus be ahead of the position that the cut names; replay passes over what it has.
+ */
+import { setImmediate as turn } from "node:timers/promises";
+
+import { encodeSnapshot } from "../actors/snapshot.ts";
+import { forget, forgetOld, nextExpiry, type WorkspaceState } from "../actors/workspace.ts";
+import { DRIFT_MS_MAX } from "./actor-clock.ts";
+import type { Batch } from "./batches.ts";
+import type { Log } from "./log.ts";
+import type {
+  Clock,
+  RecordStore,
+  ShardPosition,
+  SnapshotStore,
+  StreamSeq,
+  WorkspaceSnapshot,
+} from "./ports.ts";
+import type { Recovered, ShardPlace } from "./recovery.ts";
+import type { ShardTerm } from "./shard.ts";
+
+const TICK_MS = 1_000;
+/** A snapshot is due after so many entries (half a second of replay) … */
+const CUT_ENTRIES = 20_000;
+/** … or after this time, if there was any entry. ms */
+const CUT_MS = 60_000;
+/** A hand-over waits so long for the projection to become durable, so that its cut can be saved. ms */
+const HANDOVER_MS = 300;
+const HANDOVER_POLL_MS = 25;
+
+export interface HousekeepingPorts {
+  readonly snapshots: SnapshotStore;
+  readonly records: RecordStore;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** An alarm that goes on is repeated this often, in ms. */
+const ALARM_MS = 60_000;
+
+/** How far each workspace was when the journal stood at `tail`. */
+interface Mark {
+  readonly tail: StreamSeq;
+  readonly heads: ReadonlyMap<string, bigint>;
+}
+
+/** A cut that waits to become durable. */
+interface Cut {
+  readonly position: ShardPosition;
+  readonly workspaces: readonly WorkspaceSnapshot[];
+  /** Workspaces that are in it; they are due again when it cannot be saved. */
+  readonly dirty: ReadonlySet<string>;
+  /** The batch that the newest entry in it travels in. */
+  readonly serial: number;
+  /** Where that batch stands in the journal, once it does. */
+  needs: StreamSeq | undefined;
+}
+
+/** Housekeeping of one term. */
+export class Housekeeping {
+  readonly #place: ShardPlace;
+  readonly #term: ShardTerm;
+  readonly #ports: HousekeepingPorts;
+  readonly #timer: NodeJS.Timeout;
+  /** Not yet behind the durable position, oldest first. */
+  #marks: Mark[];
+  #heads = new Map<string, bigint>();
+  /** The sequence up to which each workspace's entries are durable in Postgres. */
+  readonly #durable = new Map<string, bigint>();
+  #dirty: Set<string>;
+  #entries = 0;
+  #cutAt: number;
+  #cut: Cut | undefined;
+  #hasBlock = false;
+  #sweep: Iterator<WorkspaceState> | undefined;
+  #ticking: Promise<void> | undefined;
+  #complained = false;
+  #alarmAfter = 0;
+
+  constructor(
+    place: ShardPlace,
+    term: ShardTerm,
+    recovered: Pick<Recovered, "dirty" | "tail" | "replayed">,
+    ports: HousekeepingPorts,
+  ) {
+    this.#place = place;
+    this.#term = term;
+    this.#ports = ports;
+    this.#dirty = new Set(recovered.dirty);
+    this.#entries = recovered.replayed;
+    this.#cutAt = ports.clock.monotonicMs();
+    const heads = new Map<string, bigint>();
+    for (const [ws, state] of term.workspaces) heads.set(ws, state.head.seq);
+    this.#marks = [{ tail: recovered.tail, heads }];
+    term.onAppended = (seq, batch) => this.#appended(seq, batch);
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** After the last block of a planned hand-over: writes down what changed, if that can be saved soon. */
+  async handOver(): Promise<void> {
+    this.stop();
+    await this.#ticking;
+    for (const ws of this.#cut?.dirty ?? []) this.#dirty.add(ws);
+    this.#cut = undefined;
+    if (this.#dirty.size === 0 || !this.#hasBlock) return;
+    await this.#makeCut();
+    const deadline = this.#ports.clock.monotonicMs() + HANDOVER_MS;
+    while (this.#cut !== undefined && this.#ports.clock.monotonicMs() < deadline) {
+      await this.#house();
+      if (this.#cut === undefined) return;
+      await new Promise((resolve) => setTimeout(resolve, HANDOVER_POLL_MS));
+    }
+  }
+
+  #appended(seq: StreamSeq, batch: Batch): void {
+    this.#hasBlock = true;
+    for (const [ws, head] of batch.heads) {
+      this.#heads.set(ws, head);
+      this.#dirty.add(ws);
+    }
+    this.#entries += batch.lines.length;
+    const cut = this.#cut;
+    if (cut?.needs === undefined && cut !== undefined && batch.serial >= cut.serial) {
+      cut.needs = seq;
+    }
+  }
+
+  #tick(): void {
+    if (this.#ticking !== undefined) return;
+    this.#watchClock();
+    this.#ticking = this.#house()
+      .then(
+        () => {
+          this.#complained = false;
+        },
+        (error: unknown) => {
+          // Postgres away: owners go on, memory grows, and it is said once.
+          if (!this.#complained) this.#ports.log.warn("housekeeping waits for Postgres", { error });
+          this.#complained = true;
+        },
+      )
+      .finally(() => {
+        this.#ticking = undefined;
+      });
+  }
+
+  async #house(): Promise<void> {
+    const { shard, era } = this.#place;
+    const { seq: tail } = this.#term.tail;
+    if (this.#heads.size > 0) {
+      this.#marks.push({ tail, heads: this.#heads });
+      this.#heads = new Map();
+    }
+    const durable = await this.#ports.records.durablePosition(shard, era);
+    this.#passMarks(durable);
+    this.#forget();
+    if (this.#cut === undefined && this.#isCutDue()) await this.#makeCut();
+    await this.#saveCut(durable);
+  }
+
+  #passMarks(durable: StreamSeq): void {
+    let passed = 0;
+    for (const mark of this.#marks) {
+      if (mark.tail > durable) break;
+      for (const [ws, head] of mark.heads) this.#durable.set(ws, head);
+      passed += 1;
+    }
+    this.#marks.splice(0, passed);
+  }
+
+  #forget(): void {
+    const now = this.#term.clock.now();
+    for (const [ws, state] of this.#term.workspaces) {
+      if (state.fading.length > 0) forget(state, this.#durable.get(ws) ?? 0n, now);
+    }
+    // What only weeks end is looked for in one workspace a tick.
+    this.#sweep ??= this.#term.workspaces.values();
+    const { value, done } = this.#sweep.next();
+    if (done === true) this.#sweep = undefined;
+    else forgetOld(value, this.#durable.get(value.ws) ?? 0n, now);
+  }
+
+  #isCutDue(): boolean {
+    if (!this.#hasBlock || this.#dirty.size === 0) return false;
+    if (this.#entries >= CUT_ENTRIES) return true;
+    return this.#ports.clock.monotonicMs() - this.#cutAt >= CUT_MS;
+  }
+
+  async #makeCut(): Promise<void> {
+    const { shard, era } = this.#place;
+    const { seq, blockHash } = this.#term.tail;
+    const at = this.#term.clock.now();
+    const dirty = this.#dirty;
+    this.#dirty = new Set();
+    this.#entries = 0;
+    this.#cutAt = this.#ports.clock.monotonicMs();
+    const workspaces: WorkspaceSnapshot[] = [];
+    for (const ws of dirty) {
+      const state = this.#term.workspaces.get(ws);
+      // A halted one keeps its last snapshot.
+      if (state === undefined) continue;
+      workspaces.push({
+        ws,
+        seq: state.head.seq,
+        hash: state.head.hash,
+        nextExpiryAt: nextExpiry(state),
+        state: encodeSnapshot(state),
+      });
+      await turn();
+    }
+    const position = { shard, era, seq, blockHash, epoch: this.#term.claim.epoch, at };
+    const serial = this.#term.lastSerial;
+    const needs = this.#term.sentSerial >= serial ? this.#term.tail.seq : undefined;
+    this.#cut = { position, workspaces, dirty, serial, needs };
+  }
+
+  async #saveCut(durable: StreamSeq): Promise<void> {
+    const cut = this.#cut;
+    if (cut?.needs === undefined || durable < cut.needs) return;
+    this.#cut = undefined;
+    try {
+      const outcome = await this.#ports.snapshots.save(cut.position, cut.workspaces);
+      if (outcome === "stale") {
+        this.#ports.log.warn("snapshot not saved: a later one stands", { seq: cut.position.seq });
+      }
+    } catch (error) {
+      for (const ws of cut.dirty) this.#dirty.add(ws);
+      throw error;
+    }
+  }
+
+  #watchClock(): void {
+    const driftMs = this.#term.clock.driftMs();
+    const now = this.#ports.clock.monotonicMs();
+    if (Math.abs(driftMs) <= DRIFT_MS_MAX || now < this.#alarmAfter) return;
+    this.#alarmAfter = now + ALARM_MS;
+    this.#ports.log.alarm("ledger time and this machine's clock differ", { drift_ms: driftMs });
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * One engine node: the checks before anything starts, its worker threads, its projector, and the end.
+ *
+ *   starting (config, durability, streams, schema) → running → draining (SIGTERM) → ended, 0
+ *   any → failed, 1: a thread that ends by itself takes the node with it; who started it starts it again
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+
+import { type ConnectOptions, connectBus, type NatsConnection } from "../bus/connect.ts";
+import { NotDurable, requireDurable } from "../bus/durability.ts";
+import { ensureJournals, ensureLosable, replicasFor } from "../bus/streams.ts";
+import { PostgresUnavailable } from "../readmodel/connect.ts";
+import type { NodeConfig } from "./config.ts";
+import { removeHealth, writeHealth } from "./health.ts";
+import type { Log } from "./log.ts";
+import { migrate } from "./postgres/migrate.ts";
+import type { ShardBacklog } from "./projector.ts";
+import type { FromProjector, ProjectorWorkerData, ToProjector } from "./projector-thread.ts";
+import type { FromWorker, ToWorker, WorkerStart } from "./worker.ts";
+
+const HEALTH_MS = 1_000;
+/** A drain that takes longer ends the process anyway: what is undecided stays undecided. ms */
+const DRAIN_MS = 10_000;
+const POSTGRES_RETRY_MS = 1_000;
+
+/** A running node. */
+export class NodeProcess {
+  readonly #config: NodeConfig;
+  readonly #log: Log;
+  readonly #control: NatsConnection;
+  readonly #workers: readonly Worker[];
+  readonly #projector: Worker;
+  readonly #stats = new Map<number, Extract<FromWorker, { kind: "stats" }>>();
+  readonly #health: NodeJS.Timeout;
+  readonly #ended = Promise.withResolvers<number>();
+  #backlog: readonly ShardBacklog[] = [];
+  #draining = false;
+  #exits = 0;
+  #flushes = 0;
+
+  /**
+   * Checks everything that must be so, then starts the threads.
+   * @throws BusUnreachable, NotDurable, StreamRefused, MigrationRefused: each says what to do.
+   */
+  static async start(config: NodeConfig, log: Log): Promise<NodeProcess> {
+    const control = await connectBus({ ...config.nats, name: `${config.name} main` });
+    try {
+      const { system, unsafeDev, shards, era, init } = config;
+      await requireDurable(control, system, unsafeDev, (message) => log.alarm(message));
+      const replicas = replicasFor(control);
+      await ensureJournals(control, { shards, era, replicas }, init);
+      await ensureLosable(control, replicas);
+      await migrateWhenThere(config.postgresUrl, log);
+    } catch (error) {
+      await control.close();
+      throw error;
+    }
+    return new NodeProcess(config, log, control);
+  }
+
+  private constructor(config: NodeConfig, log: Log, control: NatsConnection) {
+    this.#config = config;
+    this.#log = log;
+    this.#control = control;
+    const { shards, era, postgresUrl, name } = config;
+    const nats = loginOf(config.nats);
+    this.#projector = new Worker(new URL("./projector-thread.ts", import.meta.url), {
+      workerData: { postgresUrl, nats, era } satisfies ProjectorWorkerData,
+    });
+    this.#projector.on("message", (message: FromProjector) => this.#fromProjector(message));
+    this.#follow(this.#projector, "projector");
+    this.#workers = Array.from({ length: config.workers }, (_, index) => {
+      const start: WorkerStart = { nats, postgresUrl, node: name, index, shards, era };
+      const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: start });
+      worker.on("message", (message: FromWorker) => this.#fromWorker(message));
+      this.#follow(worker, `worker ${index}`);
+      return worker;
+    });
+    this.#health = setInterval(() => this.#tellHealth(), HEALTH_MS);
+    void this.#watchDurability();
+    log.info("node started", { shards, workers: config.workers, nats: config.nats.servers });
+  }
+
+  /** Settles with the exit code when the node has ended. */
+  get ended(): Promise<number> {
+    return this.#ended.promise;
+  }
+
+  /** Gives every shard up in order and ends. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.#log.info("node drains");
+    setTimeout(() => this.#fail("the drain took too long"), DRAIN_MS).unref();
+    for (const worker of this.#workers) worker.postMessage({ kind: "drain" } satisfies ToWorker);
+  }
+
+  #toProjector(message: ToProjector): void {
+    this.#projector.postMessage(message);
+  }
+
+  #fromWorker(message: FromWorker): void {
+    switch (message.kind) {
+      case "started":
+        break;
+      case "ownership":
+        this.#toProjector(message.owned ? { own: message.shard } : { release: message.shard });
+        break;
+      case "hurry":
+        this.#flushes += 1;
+        this.#toProjector({ flush: this.#flushes });
+        break;
+      case "stats":
+        this.#stats.set(message.index, message);
+        break;
+    }
+  }
+
+  #fromProjector(message: FromProjector): void {
+    if ("backlog" in message) this.#backlog = message.backlog;
+    if (!("log" in message)) return;
+    const { level, message: text, shard } = message.log;
+    this.#log[level](text, { part: "projector", ...(shard === undefined ? {} : { shard }) });
+  }
+
+  #follow(worker: Worker, name: string): void {
+    worker.on("error", (error) => this.#log.alarm("a thread broke down", { thread: name, error }));
+    worker.on("exit", (code) => this.#exited(worker, name, code));
+  }
+
+  #exited(worker: Worker, name: string, code: number): void {
+    if (!this.#draining || code !== 0) {
+      this.#fail(`${name} ended with ${code}`);
+      return;
+    }
+    this.#exits += 1;
+    if (worker !== this.#projector && this.#exits === this.#workers.length) {
+      // What the owners appended last is projected by whoever owns the shards next.
+      this.#toProjector({ stop: true });
+    }
+    if (this.#exits === this.#workers.length + 1) void this.#finish(0);
+  }
+
+  #fail(reason: string): void {
+    this.#log.alarm("node ends", { reason });
+    void this.#finish(1);
+  }
+
+  async #finish(code: number): Promise<void> {
+    clearInterval(this.#health);
+    await removeHealth(this.#config.healthFile).catch(() => undefined);
+    await this.#control.close().catch(() => undefined);
+    this.#ended.resolve(code);
+  }
+
+  #tellHealth(): void {
+    const stats = [...this.#stats.values()];
+    const missing = stats.flatMap((worker) => worker.missing);
+    const shards = stats.flatMap((worker) => worker.shards);
+    const { name, healthFile, workers } = this.#config;
+    const ready = stats.length === workers && missing.length === 0 && !this.#draining;
+    const health = {
+      node: name,
+      pid: process.pid,
+      at: new Date().toISOString(),
+      ready,
+      missing,
+      shards,
+      projector: this.#backlog,
+    };
+    writeHealth(healthFile, health).catch((error: unknown) => {
+      this.#log.warn("health cannot be written", { file: healthFile, error });
+    });
+  }
+
+  /** A server that was restarted may have been given another configuration. */
+  async #watchDurability(): Promise<void> {
+    for await (const status of this.#control.status()) {
+      if (status.type === "disconnect") this.#log.warn("NATS is away", { server: status.server });
+      if (status.type !== "reconnect") continue;
+      this.#log.info("NATS is back", { server: status.server });
+      const { system, unsafeDev } = this.#config;
+      try {
+        await requireDurable(this.#control, system, unsafeDev, (text) => this.#log.alarm(text));
+      } catch (error) {
+        if (!(error instanceof NotDurable)) throw error;
+        this.#fail(error.message);
+        return;
+      }
+    }
+  }
+}
+
+function loginOf({ servers, user, pass }: ConnectOptions): Omit<ConnectOptions, "name"> {
+  return {
+    servers,
+    ...(user === undefined ? {} : { user }),
+    ...(pass === undefined ? {} : { pass }),
+  };
+}
+
+/** Postgres may come up after the node: until then no shard can be taken, and it says so. */
+async function migrateWhenThere(url: string, log: Log): Promise<void> {
+  let told = false;
+  for (;;) {
+    try {
+      const applied = await migrate(url);
+      if (applied.length > 0) log.info("schema brought up to date", { applied });
+      return;
+    } catch (error) {
+      if (!(error instanceof PostgresUnavailable)) throw error;
+      if (!told) {
+        log.warn("waiting for Postgres: check TARMAC_POSTGRES_URL and that it runs", { error });
+      }
+      told = true;
+      await sleep(POSTGRES_RETRY_MS);
+    }
+  }
+}
