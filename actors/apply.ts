@@ -134,19 +134,20 @@ function setCounter(
   at: number,
 ): void {
   const key = counterKey(leg.cap, leg.period);
-  const known = state.counters.get(key);
-  if (known === undefined || isOver(known, at)) {
-    state.counters.set(key, freshCounter(leg, at));
-    return;
-  }
+  const standing = state.counters.get(key);
+  const known = standing === undefined || isOver(standing, at) ? undefined : standing;
   if (movement !== undefined) {
     const agrees =
-      leg.held === addUsd(known.held, movement.held) &&
-      leg.settled === addUsd(known.settled, movement.settled);
+      leg.held === addUsd(known?.held ?? ZERO_USD, movement.held) &&
+      leg.settled === addUsd(known?.settled ?? ZERO_USD, movement.settled);
     assert(agrees, `the balance of ${key} is not what its entries add up to`);
   }
   // R1's second half: nothing is ever held below zero.
   assert(leg.held >= 0n, `${key} holds less than nothing`);
+  if (known === undefined) {
+    state.counters.set(key, freshCounter(leg, at));
+    return;
+  }
   known.held = leg.held;
   known.settled = leg.settled;
   known.lastAt = at;

@@ -21,7 +21,7 @@ export class BusUnreachable extends Error {
 }
 
 /** How long a first connection is tried, in ms: a server that starts together with its clients. */
-const FIRST_CONNECT_MS = 10_000;
+const FIRST_CONNECT_MS = 5_000;
 /** Pause between tries to connect again, in ms; a jitter of half of it comes on top. */
 const RECONNECT_MS = 100;
 /** A connection whose server answered none of two pings, this far apart in ms, is given up. */

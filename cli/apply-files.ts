@@ -4,7 +4,7 @@ import { buildPriceCard, type PriceCard } from "../prices/card.ts";
 import { applyPriceFiles } from "../prices/contract-rates.ts";
 import type { EngineSession } from "./engine-session.ts";
 import { Failure } from "./output.ts";
-import { type PushResult, pushConfig } from "./push-config.ts";
+import { CACHE_LAG_MS, configSeqOf, type PushResult, pushConfig } from "./push-config.ts";
 import type { CredentialReference } from "./workspace-files/credential-references.ts";
 import { hasProblems, loadWorkspaceFiles } from "./workspace-files/load.ts";
 import type { ExistingConfig, LoadedWorkspace } from "./workspace-files/read-set.ts";
@@ -43,11 +43,10 @@ export async function applyFiles(
   options: ApplyFilesOptions,
 ): Promise<AppliedFiles> {
   const builtIn = buildPriceCard();
-  const existing = await existingConfig(session, options.workspace);
   const loaded = await loadWorkspaceFiles(options.paths, {
+    existingOf: (workspace) => existingConfig(session, workspace),
     lanes: builtIn.lanes,
     ...(options.workspace === undefined ? {} : { workspace: options.workspace }),
-    ...(existing === undefined ? {} : { existing }),
   });
   if (hasProblems(loaded)) throw new FilesRefused(loaded.problems);
   const changes = [...loaded.changes, ...providerChanges(loaded)];
@@ -71,12 +70,22 @@ export async function applyFiles(
 /** What files may refer to of a workspace that is there; `undefined` for a new one. */
 async function existingConfig(
   session: EngineSession,
-  workspace: string | undefined,
+  workspace: string,
 ): Promise<ExistingConfig | undefined> {
-  if (workspace === undefined) return undefined;
-  const known = (await session.config()).workspace(workspace);
+  const config = await session.config();
+  const seq = await configSeqOf(session, workspace);
+  if (!(await config.whenAtLeast(workspace, seq, CACHE_LAG_MS))) {
+    throw new Failure(`The configuration of ${workspace} is not to be read yet. Try again.`);
+  }
+  const known = config.workspace(workspace);
   if (known === undefined) return undefined;
-  return { costCenters: known.cost_centers, policy: known.policy, teams: known.teams };
+  const agents = [...config.agents(workspace)];
+  return {
+    costCenters: known.cost_centers,
+    frozenAgents: agents.filter(([, { settings }]) => settings.frozen).map(([id]) => id),
+    policy: known.policy,
+    teams: known.teams,
+  };
 }
 
 function providerChanges(loaded: LoadedWorkspace): ConfigChange[] {
@@ -140,7 +149,7 @@ function refusedByEngine(
 function placeOf(problem: string, sources: ReadonlyMap<string, Place>): Place | undefined {
   const frozen = /^lane of agent (\S+)/.exec(problem);
   if (frozen !== null) return sources.get(`agent:${frozen[1]}/lane`);
-  const named = /^(agent|key) (\S+):/.exec(problem);
+  const named = /^(agent|provider) (\S+):/.exec(problem);
   if (named !== null) return sources.get(`${named[1]}:${named[2]}`);
   if (problem.startsWith("workspace: time_zone")) {
     return [...sources].find(([key]) => key.endsWith("/time_zone"))?.[1];

@@ -68,7 +68,7 @@ export function cliConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
   };
   const config: CliConfig = {
     anthropicBaseUrl: url("TARMAC_PROVIDER_ANTHROPIC_BASE_URL", /^https?:$/),
-    anthropicIsReal: set("ANTHROPIC_API_KEY") !== undefined,
+    anthropicIsReal: isVendorKey(set("ANTHROPIC_API_KEY")),
     bind: set("TARMAC_BIND") ?? "127.0.0.1",
     demo: flag("TARMAC_DEMO", true),
     environment: env,
@@ -78,7 +78,7 @@ export function cliConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
     natsUrl: url("TARMAC_NATS_URL", /^(nats|tls):$/),
     nodes: whole("TARMAC_NODES", 2, 1, 16),
     openaiBaseUrl: url("TARMAC_PROVIDER_OPENAI_BASE_URL", /^https?:$/),
-    openaiIsReal: set("OPENAI_API_KEY") !== undefined,
+    openaiIsReal: isVendorKey(set("OPENAI_API_KEY")),
     postgresUrl: url("TARMAC_POSTGRES_URL", /^postgres(ql)?:$/),
     shards: whole("TARMAC_SHARDS", 4, 1, 1024),
   };
@@ -89,4 +89,9 @@ export function cliConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
   }
   if (problems.length > 0) throw new ConfigInvalid(problems);
   return config;
+}
+
+/** A key of ours in a vendor's variable, as `tarmac env` sets it, is for clients and not for the gateway. */
+function isVendorKey(value: string | undefined): boolean {
+  return value !== undefined && !value.startsWith("tarmac_pk_");
 }

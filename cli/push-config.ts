@@ -22,7 +22,7 @@ export interface ConfigPush {
 export type PushResult = Extract<Answer, { readonly kind: "configured" | "refused" }>;
 
 /** How long the configuration cache may lag behind the engine before a push gives up, in ms. */
-const CACHE_LAG_MS = 10_000;
+export const CACHE_LAG_MS = 10_000;
 /** Prices are at most this long in their entry; a workspace has a handful of lanes. */
 const PRICE_BYTES_RESERVED = 60_000;
 

@@ -1,3 +1,6 @@
+/** Mistakes of one kind that are named; a body of a million wrong messages has a million. */
+const NAMED_MAX = 50;
+
 /**
  * Mistakes and limits of one request body, all of them at once. `bad` is the caller's mistake;
  * `unsupported` is what this gateway cannot meter, so that it is refused and never free.
@@ -7,11 +10,11 @@ export class BodyProblems {
   readonly unsupported: string[] = [];
 
   malformed(path: string, what: string): void {
-    this.bad.push(`${path}: ${what}`);
+    if (this.bad.length < NAMED_MAX) this.bad.push(`${path}: ${what}`);
   }
 
   unmetered(path: string, why: string): void {
-    this.unsupported.push(`${path}: ${why}`);
+    if (this.unsupported.length < NAMED_MAX) this.unsupported.push(`${path}: ${why}`);
   }
 }
 

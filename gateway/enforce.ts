@@ -151,10 +151,7 @@ export class Enforcement {
     const lane = this.#laneOf(caller);
     if (lane !== undefined && lane.api !== surface.api) return wrongLane(lane.api, surface);
     const id = newForwardedId(clock.wallMs());
-    const encodings =
-      call.countable && lane !== undefined
-        ? encodingsOf(lane.tiers.map(({ model }) => model))
-        : undefined;
+    const encodings = call.countable ? encodingsOf(this.#modelsOf(caller, lane)) : undefined;
     const command = authorizeCommand(ask, id, config.seq(caller.ws), encodings !== undefined);
     const askedAt = clock.monotonicMs();
     let answer = await this.#request(caller.ws, command);
@@ -372,6 +369,13 @@ export class Enforcement {
     const { config } = this.#ports;
     const agent = config.agent(caller.ws, caller.agent);
     return agent === undefined ? undefined : config.prices(caller.ws)?.lane(laneKey(agent.lane));
+  }
+
+  /** Models that the caller's agent may be granted. */
+  #modelsOf(caller: Caller, lane: Lane | undefined): readonly string[] {
+    const allowed = this.#ports.config.agent(caller.ws, caller.agent)?.tiers ?? [];
+    const tiers = lane?.tiers.filter(({ tier }) => allowed.includes(tier)) ?? [];
+    return tiers.map(({ model }) => model);
   }
 
   #refuse(ask: Ask, client: ClientPort, problem: Problem, decided?: DecidedAnswer): void {

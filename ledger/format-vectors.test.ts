@@ -119,14 +119,10 @@ describe("docs/vectors", () => {
   });
 
   test("ledger.jsonl: shows every rule of the cascade and every kind", () => {
-    const rules = new Set(entries().map((entry) => entry["rule"]));
-    expect([...rules].filter(Boolean).sort()).toEqual(["00", "01", "02", "03", "04", "05"]);
+    const rules = new Set(entries().flatMap((entry) => entry["rule"] ?? []));
+    expect(rules).toEqual(new Set(["00", "01", "02", "03", "04", "05"]));
     const kinds = new Set(entries().map((entry) => entry["kind"]));
-    expect([...kinds].sort()).toEqual(
-      sections("Kind")
-        .map(({ name }) => name)
-        .sort(),
-    );
+    expect(kinds).toEqual(new Set(sections("Kind").map(({ name }) => name)));
   });
 });
 
@@ -307,7 +303,8 @@ describe("docs/ledger-format.md", () => {
 
   test("objects: each has a table with its fields, types and whether they are always there", () => {
     const described = sections("Object").filter(({ name }) => name !== "envelope");
-    expect(described.map(({ name }) => name).sort()).toEqual(Object.keys(OBJECTS).sort());
+    expect(described).toHaveLength(Object.keys(OBJECTS).length);
+    expect(new Set(described.map(({ name }) => name))).toEqual(new Set(Object.keys(OBJECTS)));
     const problems = described.flatMap((section) => {
       const [path, skeleton] = OBJECTS[section.name] ?? ["", (leaf) => ({ leaf })];
       const tags: Record<string, string> = section.name === "change" ? { item: "team" } : {};

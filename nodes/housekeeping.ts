@@ -27,10 +27,12 @@ import type { Recovered, ShardPlace } from "./recovery.ts";
 import type { ShardTerm } from "./shard.ts";
 
 const TICK_MS = 1_000;
-/** A snapshot is due after so many entries (half a second of replay) … */
+/** A snapshot is due after so many entries, half a second of replay … */
 const CUT_ENTRIES = 20_000;
+/** … but not sooner than this after the one before: open holds cost some 10 µs each to write. ms */
+const CUT_MS_MIN = 10_000;
 /** … or after this time, if there was any entry. ms */
-const CUT_MS = 60_000;
+const CUT_MS_MAX = 60_000;
 /** A hand-over waits so long for the projection to become durable, so that its cut can be saved. ms */
 const HANDOVER_MS = 300;
 const HANDOVER_POLL_MS = 25;
@@ -186,15 +188,15 @@ export class Housekeeping {
     }
     // What only weeks end is looked for in one workspace a tick.
     this.#sweep ??= this.#term.workspaces.values();
-    const { value, done } = this.#sweep.next();
-    if (done === true) this.#sweep = undefined;
-    else forgetOld(value, this.#durable.get(value.ws) ?? 0n, now);
+    const step: IteratorResult<WorkspaceState, unknown> = this.#sweep.next();
+    if (step.done === true) this.#sweep = undefined;
+    else forgetOld(step.value, this.#durable.get(step.value.ws) ?? 0n, now);
   }
 
   #isCutDue(): boolean {
     if (!this.#hasBlock || this.#dirty.size === 0) return false;
-    if (this.#entries >= CUT_ENTRIES) return true;
-    return this.#ports.clock.monotonicMs() - this.#cutAt >= CUT_MS;
+    const sinceMs = this.#ports.clock.monotonicMs() - this.#cutAt;
+    return sinceMs >= (this.#entries >= CUT_ENTRIES ? CUT_MS_MIN : CUT_MS_MAX);
   }
 
   async #makeCut(): Promise<void> {

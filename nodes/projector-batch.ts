@@ -176,6 +176,7 @@ export class Batch {
 
   /** Length of all lines, in UTF-16 units. */
   length = 0;
+  #spoiled = false;
 
   constructor(shard: number, from: Position) {
     this.shard = shard;
@@ -183,9 +184,14 @@ export class Batch {
     this.to = from;
   }
 
-  /** Nothing has come: not even a block without entries, or a claim. */
+  /** Nothing is to be written: not even a block without entries, or a claim, has come. */
   get isEmpty(): boolean {
-    return this.to.streamSeq === this.from.streamSeq;
+    return this.#spoiled || this.to.streamSeq === this.from.streamSeq;
+  }
+
+  /** A part of a block is in the batch: it must not be written. */
+  spoil(): void {
+    this.#spoiled = true;
   }
 
   /** Adds one verified entry. Entries of a workspace come in the order of their sequence. */

@@ -109,6 +109,24 @@ test("postgres: killed and started again under load, nothing is lost or doubled"
   expect(logs.some(({ message }) => /not available to|waits/.test(message))).toBe(true);
 });
 
+test("flush: what it called durable is there after Postgres is killed at once", async () => {
+  const servers = await startServers();
+  const url = await servers.createDatabase();
+  await migrate(url);
+  const ledgers = await startLedgers(servers.nc);
+  const projector = await startOn(servers, url);
+  for (const ledger of ledgers) {
+    ledger.work(30);
+    await ledger.append(20_000);
+  }
+  await projector.flush();
+  await kill(servers.postgres);
+  await projector.stop();
+  const postgres = await restart(servers, servers.postgres);
+  open.push(postgres.stop);
+  expect(await differences(url, ledgers)).toEqual([]);
+});
+
 test("postgres: away at the start, the projection waits and then has everything", async () => {
   const servers = await startServers();
   const url = await servers.createDatabase();

@@ -7,9 +7,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 
 import { assert } from "../ledger/assert.ts";
-import { type Projector, type ProjectorOptions, startProjector } from "./projector.ts";
+import {
+  type Projector,
+  type ProjectorOptions,
+  type ShardBacklog,
+  startProjector,
+} from "./projector.ts";
 import type { ProjectorLog } from "./projector-log.ts";
-import type { ShardBacklog } from "./projector.ts";
 
 /** What the thread is started with. */
 export type ProjectorWorkerData = Omit<ProjectorOptions, "onLog">;

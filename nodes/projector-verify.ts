@@ -40,7 +40,8 @@ interface VerifiedEntry {
 const NO_HEAD: ProjectedHead = { ...EMPTY_CHAIN, epoch: 0n, at: "" };
 
 /**
- * Verifies one block and adds its entries to a batch; batch and heads are untouched when it throws.
+ * Verifies one block and adds its entries to a batch. When it throws, nothing of the block is written:
+ * batch and heads are untouched, or the batch is spoiled.
  * @param heads the chains of the shard's workspaces, moved on by the block.
  * @throws ProjectionFault naming the entry and what is wrong with it.
  */
@@ -56,8 +57,19 @@ export function projectBlock(
   if (problem !== undefined) throw new ProjectionFault(streamSeq, problem);
   const entries = verifyEntries(block, heads, streamSeq);
   for (const { entry, line, hash: lineHash, head } of entries) {
+    try {
+      batch.add(entry, { line, hash: lineHash, streamSeq, storedAt: record.storedAt }, head);
+    } catch (cause) {
+      // Half of the block is in the batch now. Nothing of the batch is written: the journal has it all.
+      batch.spoil();
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new ProjectionFault(
+        streamSeq,
+        `entry ${entry.seq} of workspace ${entry.ws} cannot be folded: ${reason}`,
+        cause,
+      );
+    }
     heads.set(entry.ws, head);
-    batch.add(entry, { line, hash: lineHash, streamSeq, storedAt: record.storedAt }, head);
   }
   batch.to = { streamSeq, blockHash: blockHash(record.bytes), epoch: block.header.epoch };
 }
@@ -67,11 +79,11 @@ export function projectBlock(
  * @throws ProjectionFault when the claim does not raise the epoch.
  */
 export function projectClaim(batch: Batch, streamSeq: number, epoch: bigint): void {
-  const { blockHash, epoch: before } = batch.to;
-  if (epoch <= before) {
-    throw new ProjectionFault(streamSeq, `a claim of epoch ${epoch} follows epoch ${before}`);
+  const before = batch.to;
+  if (epoch <= before.epoch) {
+    throw new ProjectionFault(streamSeq, `a claim of epoch ${epoch} follows epoch ${before.epoch}`);
   }
-  batch.to = { streamSeq, blockHash, epoch };
+  batch.to = { streamSeq, blockHash: before.blockHash, epoch };
 }
 
 function readBlock(record: JournalRecord): Block {

@@ -152,15 +152,18 @@ class Replay {
   }
 
   take(message: JournalMessage): void {
-    if (message.kind === "claim") {
-      if (message.epoch <= this.#epoch) {
-        throw this.#broken(`claim ${message.seq} does not raise the epoch ${this.#epoch}`);
-      }
-      this.#epoch = message.epoch;
+    if (this.#check !== undefined) {
+      this.#recheck(this.#check, message);
       return;
     }
-    if (this.#check !== undefined) this.#recheck(this.#check, message);
-    else this.#fold(message.bytes, message.seq);
+    if (message.kind === "block") {
+      this.#fold(message.bytes, message.seq);
+      return;
+    }
+    if (message.epoch <= this.#epoch) {
+      throw this.#broken(`claim ${message.seq} does not raise the epoch ${this.#epoch}`);
+    }
+    this.#epoch = message.epoch;
   }
 
   #load(stored: WorkspaceSnapshot): void {
@@ -171,11 +174,11 @@ class Replay {
     this.workspaces.set(stored.ws, state);
   }
 
-  #recheck(position: ShardPosition, message: JournalMessage & { readonly kind: "block" }): void {
-    const found = blockHash(message.bytes);
-    if (message.seq !== position.seq || found !== position.blockHash) {
+  #recheck(position: ShardPosition, message: JournalMessage): void {
+    const found = message.kind === "block" ? `hash ${blockHash(message.bytes)}` : "a claim in it";
+    if (found !== `hash ${position.blockHash}`) {
       throw this.#broken(
-        `block ${message.seq} has hash ${found}, and the snapshot was cut at block ${position.seq} with hash ${position.blockHash}`,
+        `message ${message.seq} has ${found}, and the snapshot was cut at a block with hash ${position.blockHash}`,
       );
     }
     this.#epoch = position.epoch;

@@ -89,7 +89,7 @@ export class ShardWorker {
       () => this.#place(),
     );
     this.#config = new ConfigWriter(control, (message) => ports.log.warn(message));
-    this.#arrivals = new Arrivals(machineClock.monotonicMs);
+    this.#arrivals = new Arrivals(() => machineClock.monotonicMs());
     const shared: Omit<OwnerPorts, "journal" | "lease"> = {
       ...ports,
       clock: machineClock,

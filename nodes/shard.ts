@@ -395,7 +395,7 @@ export class ShardTerm {
     let pauseMs = RESOLVE_MS_MIN;
     while (!this.#hasEnded()) {
       const found = await this.#look(inFlight);
-      if (found === "foreign") { this.#tail += 1; return this.#appended(inFlight); }
+      if (found === "foreign") return this.#conflict(this.#tail + 1);
       if (found === "ours") {
         const tookMs = Math.round(this.#ports.clock.monotonicMs() - startedAt);
         this.#ports.log.warn("append resolved", { shard, seq: this.#tail + 1, took_ms: tookMs });

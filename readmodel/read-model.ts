@@ -5,9 +5,9 @@
 import type pg from "pg";
 
 import { authorizationOf } from "../ledger/ids.ts";
-import { openPool, withPostgres } from "./connect.ts";
 import { type AgentRow, readAgents } from "./agents.ts";
 import { type BalanceFilter, type BalanceRow, readBalances } from "./balances.ts";
+import { openPool, withPostgres } from "./connect.ts";
 import { type ReceiptFilter, type ReceiptRow, readReceipt, readRecent } from "./receipts.ts";
 
 /** One entry as it is exported and proved. */

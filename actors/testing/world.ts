@@ -49,7 +49,8 @@ export function sha256Hex(text: string): string {
 }
 
 /** Calendar months and years of UTC; the real zones are the edge's. */
-export function utcPeriods(_zone: string, at: number): Record<Period, PeriodBounds> {
+export function utcPeriods(zone: string, at: number): Record<Period, PeriodBounds> {
+  if (zone.startsWith("Mars/")) throw new RangeError(`no data for ${zone}`);
   const date = new Date(at);
   const year = date.getUTCFullYear();
   const month = date.getUTCMonth();
@@ -146,6 +147,8 @@ export function agent(overrides: Partial<AgentSettings> = {}): AgentSettings {
 }
 
 export interface WorldOptions {
+  /** False for a workspace that nobody has made yet. */
+  readonly founded?: boolean;
   readonly ws?: string;
   readonly changes?: readonly ConfigChange[];
   readonly policy?: PolicySettings;
@@ -208,6 +211,7 @@ export class World {
 
   constructor(options: WorldOptions = {}) {
     this.state = createWorkspace(options.ws ?? "acme");
+    if (options.founded === false) return;
     const answer = this.send(foundingCommand(options));
     if (answer.kind !== "configured") throw new Error(`not founded: ${show(answer)}`);
   }

@@ -100,7 +100,15 @@ export function startDemo(
 ): Promise<RunningChild> {
   return startChild({
     ...spec(home, "demo", "bench/demo/main.ts", ["--gateway", gatewayUrl, "--keys", keysFile]),
-    env: config.environment,
+    env: withoutOurKeys(config),
     stop: [{ graceMs: 3_000, signal: "SIGTERM" }],
   });
+}
+
+/** The environment without keys of ours: the demo takes a vendor's key there as leave to spend. */
+function withoutOurKeys(config: CliConfig): NodeJS.ProcessEnv {
+  const env = { ...config.environment };
+  if (!config.anthropicIsReal) delete env["ANTHROPIC_API_KEY"];
+  if (!config.openaiIsReal) delete env["OPENAI_API_KEY"];
+  return env;
 }

@@ -25,6 +25,26 @@ afterAll(async () => {
   await rm(out, { force: true, recursive: true });
 });
 
+/** The product's own example. */
+const SUPPORT_TRIAGE = `agent: support-triage
+cost_center: customer-support
+priority: P0
+
+caps:
+  per_run: $5.00
+  monthly: $60,000
+  yearly:  $700,000
+
+lane:
+  provider: anthropic-bedrock
+  family:   claude
+  region:   us-east-1
+  tiers:    [S, M, L, XL]
+
+rules:
+  - if pace > 90% then floor: L
+`;
+
 /** The `curl` of the banner, as it stands there. */
 function curlLine(banner: string): string {
   return banner.slice(banner.indexOf("curl -si"), banner.indexOf("\n\nThen:"));
@@ -107,6 +127,30 @@ describe("the first five minutes", () => {
     expect(code).toBe(1);
     for (const line of ["bad.yaml:1", "bad.yaml:2", "bad.yaml:4"]) expect(stderr).toContain(line);
     expect(await headSeq()).toBe(before);
+  });
+
+  test("apply: the product's own example loads unchanged; its lane's API is not spoken yet", async () => {
+    const file = join(installation.home, "support-triage.yaml");
+    await writeFile(file, SUPPORT_TRIAGE);
+    const applied = await installation.run("apply", "-w", "default", "-f", file);
+    expect(applied.stderr).not.toContain("mistake");
+    expect(applied.stdout).toContain("1 agents");
+    const made = await installation.run("keys", "create", "-a", "support-triage", "--json");
+    const { key: secret } = JSON.parse(made.stdout) as { key: string };
+    const line = curlLine(up.banner).replace(/x-api-key: [^']+/, `x-api-key: ${secret}`);
+    const { stdout } = await paste(line);
+    expect(stdout).toMatch(/^HTTP\/1.1 404/);
+    expect(stdout).toContain('"code":"unsupported"');
+  });
+
+  test("keys revoke: the very next call is refused", async () => {
+    const made = await installation.run("keys", "create", "-a", "claude-agent", "--json");
+    const { key: secret, key_id: id } = JSON.parse(made.stdout) as { key: string; key_id: string };
+    const line = curlLine(up.banner).replace(/x-api-key: [^']+/, `x-api-key: ${secret}`);
+    expect((await paste(line)).stdout).toMatch(/^HTTP\/1.1 200/);
+    expect((await installation.run("keys", "revoke", id)).code).toBe(0);
+    expect((await paste(line)).stdout).toMatch(/^HTTP\/1.1 401/);
+    expect((await installation.run("keys", "list")).stdout).toContain("revoked");
   });
 
   test("Ctrl-C: leaves no process behind, and a second start carries on", async () => {

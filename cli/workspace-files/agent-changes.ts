@@ -18,6 +18,8 @@ export interface AgentContext {
    * cost centre comes about when an agent first names it.
    */
   readonly costCentersAreListed: boolean;
+  /** Agents that are frozen now: by an operator, or after an overage. */
+  readonly frozenAgents: ReadonlySet<string>;
   /** The file that declares groups has mistakes in its names: what refers to them cannot be judged. */
   readonly groupsAreDoubtful: boolean;
   /** The same of lanes. */
@@ -89,6 +91,15 @@ function impliedCostCenter(
   return { id: value, item: "cost_center", value: { caps: {} } };
 }
 
+/** A file that does not say leaves a freeze in place: only `frozen: false` lifts it. */
+function staysFrozen(file: AgentFile, context: AgentContext): boolean {
+  if (file.frozen !== undefined) return file.frozen;
+  const { id } = file;
+  if (id === undefined || !context.frozenAgents.has(id.value)) return false;
+  notice(id.field, `agent ${id.value} is frozen and stays so; frozen: false lifts it`);
+  return true;
+}
+
 /** What one agent's file changes: the agent, and maybe its cost centre. */
 export interface AgentChanges {
   readonly agent: ConfigChange | undefined;
@@ -107,7 +118,7 @@ export function agentChanges(file: AgentFile, context: AgentContext): AgentChang
   const { provider, family, region } = file.lane.value;
   const value: AgentSettings = {
     caps: file.caps,
-    frozen: file.frozen,
+    frozen: staysFrozen(file, context),
     lane: { family: family.value, provider: provider.value, region: region.value },
     on_expiry: file.onExpiry,
     on_overage: file.onOverage,

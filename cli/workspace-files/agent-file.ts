@@ -40,7 +40,8 @@ export interface AgentFile {
   readonly priority: Priority | undefined;
   readonly caps: AgentSettings["caps"];
   readonly rules: readonly PolicyRule[];
-  readonly frozen: boolean;
+  /** Absent when the file does not say. */
+  readonly frozen: boolean | undefined;
   readonly onExpiry: AgentSettings["on_expiry"];
   readonly onOverage: AgentSettings["on_overage"];
   readonly document: Field;
@@ -151,7 +152,7 @@ export function readAgentFile(reading: Reading): AgentFile {
     priority: file?.priority,
     caps: file?.caps ?? {},
     rules: file?.rules ?? [],
-    frozen: file?.frozen ?? false,
+    frozen: file?.frozen,
     onExpiry: file?.on_expiry ?? "release",
     onOverage: file?.on_overage ?? "none",
     document,

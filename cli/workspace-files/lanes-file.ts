@@ -240,3 +240,22 @@ function couldBe(part: PartOfLaneName, lane: LaneName): boolean {
   const words = ["provider", "family", "region"] as const;
   return words.every((word) => part[word] === undefined || part[word] === lane[word]);
 }
+
+/** Names that rates and providers may use; `undefined` while a lane with mistakes could add one. */
+export function knownNames(
+  lanes: readonly Lane[],
+  lanesFile: LanesFile | undefined,
+): {
+  readonly priced: ReadonlySet<string> | undefined;
+  readonly reached: ReadonlySet<string> | undefined;
+} {
+  const doubtful = lanesFile?.doubtful ?? [];
+  const anyDoubtful = lanesFile?.anyDoubtful === true || doubtful.some((lane) => !lane.provider);
+  const priced = new Set(lanes.map((lane) => lane.prices));
+  const reached = new Set(lanes.map((lane) => lane.provider));
+  for (const { provider } of doubtful) if (provider !== undefined) reached.add(provider);
+  return {
+    priced: anyDoubtful || doubtful.length > 0 ? undefined : priced,
+    reached: anyDoubtful ? undefined : reached,
+  };
+}

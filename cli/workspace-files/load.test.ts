@@ -321,8 +321,9 @@ test("load: what is odd but no mistake is noticed with its line", async () => {
 time_zone: UTC
 caps: {monthly: 10, yearly: 5}
 rebalancing:
-  - {pace_from: 80%, P3: M}
+  - {pace_from: 80%, P3: S}
   - {pace_from: 90%, P2: M}
+  - {pace_from: 95%, P3: M, P2: M}
 `,
     "agents/a.yaml": EXAMPLE.replace("$5.00", "$70,000"),
     "agents/b.yaml": `agent: b
@@ -340,7 +341,7 @@ lane: {provider: openai, family: gpt, region: global}
     "agents/b.yaml:2: the cost centre customer-suport is not declared: it is made, without caps",
     "providers.yaml:2: models.internal is reached over http: credentials and prompts go unencrypted",
     "workspace.yaml:3: monthly is above yearly, so it will never be the cap that decides",
-    "workspace.yaml:6: P3 has a ceiling in the row above and none here: it is unlimited again",
+    "workspace.yaml:7: P3 is held to S by a row above: M changes nothing",
   ]);
 });
 
@@ -354,4 +355,16 @@ test("load: what a set makes fits an entry, or is refused at its line", async ()
   await expect(set.loaded()).rejects.toThrow(
     /agents\/a.yaml:1:8: agent: is too large for one entry of the ledger[^]*policy.yaml: the rules together are too large/,
   );
+});
+
+test("load: a freeze stays unless the file lifts it by name", async () => {
+  const existing = { costCenters: [], frozenAgents: ["support-triage"], teams: [] };
+  const frozenAfter = async (text: string) => {
+    await set.write({ "workspace.yaml": WORKSPACE, "agents/support-triage.yaml": text });
+    const { changes } = await set.loaded({ existing });
+    const agent = changes.find(({ item }) => item === "agent");
+    return agent?.item === "agent" && agent.value?.frozen;
+  };
+  expect(await frozenAfter(EXAMPLE)).toBe(true);
+  expect(await frozenAfter(`${EXAMPLE}\nfrozen: false\n`)).toBe(false);
 });

@@ -42,14 +42,20 @@ const PPM_WHOLE = 1_000_000n;
 
 const discount: Reader<bigint> = (field) => {
   const ppm = quantityOf("a percentage like 12.5%", (text) => readPercent(text, PPM_PLACES))(field);
-  if (ppm === undefined || ppm <= PPM_WHOLE) return ppm;
-  return report(field, "must be at most 100%");
+  if (ppm === undefined || ppm < PPM_WHOLE) return ppm;
+  return report(field, "must be below 100%: a price of 0 counts as no price");
 };
 
-const unitPrice = (unit: Unit): Reader<UnitPrice> =>
-  quantityOf("a price with its unit, like $3.00/Mtok", (text) =>
+function unitPrice(unit: Unit): Reader<UnitPrice> {
+  const read = quantityOf("a price with its unit, like $3.00/Mtok", (text) =>
     readPrice(text, unit === "web_search" ? "searches" : "tokens"),
   );
+  return (field) => {
+    const price = read(field);
+    if (price?.pico_usd !== 0n) return price;
+    return report(field, "must not be 0: a price of 0 counts as no price, and calls are refused");
+  };
+}
 
 const unitReaders = Object.fromEntries(UNITS.map((unit) => [unit, unitPrice(unit)])) as {
   readonly [U in Unit]: Reader<UnitPrice>;

@@ -12,7 +12,7 @@ import { type AgentFile, readAgentFile } from "./agent-file.ts";
 import type { Field, Placed, Reading } from "./fields.ts";
 import { report } from "./fields.ts";
 import type { FileKind, WorkspaceFileText } from "./find-files.ts";
-import { type LaneOverride, type LanesFile, readLanesFile } from "./lanes-file.ts";
+import { knownNames, type LaneOverride, type LanesFile, readLanesFile } from "./lanes-file.ts";
 import { readPolicyFile } from "./policy-file.ts";
 import { type ProviderSettings, readProvidersFile } from "./providers-file.ts";
 import { type ContractRate, readRatesFile } from "./rates-file.ts";
@@ -20,6 +20,7 @@ import {
   type FileProblem,
   type Place,
   placeOf,
+  sortedProblems,
   sourceFile,
   wholeFileProblem,
 } from "./source-file.ts";
@@ -31,6 +32,7 @@ import { parseYaml } from "./yaml-tree.ts";
 export interface ExistingConfig {
   readonly costCenters: readonly string[];
   readonly teams: readonly string[];
+  readonly frozenAgents?: readonly string[];
   /** Gives the half of the policy that the set leaves out. */
   readonly policy?: PolicySettings;
 }
@@ -90,25 +92,6 @@ function fieldPlace(field: Field): Place {
 function dayIn(timeZone: string, now: Date): string {
   // Sweden writes dates as ISO 8601 does.
   return new Intl.DateTimeFormat("sv-SE", { timeZone, dateStyle: "short" }).format(now);
-}
-
-/** Names that rates and providers may use; `undefined` while a lane with mistakes could add one. */
-function knownNames(
-  lanes: readonly Lane[],
-  lanesFile: LanesFile | undefined,
-): {
-  readonly priced: ReadonlySet<string> | undefined;
-  readonly reached: ReadonlySet<string> | undefined;
-} {
-  const doubtful = lanesFile?.doubtful ?? [];
-  const anyDoubtful = lanesFile?.anyDoubtful === true || doubtful.some((lane) => !lane.provider);
-  const priced = new Set(lanes.map((lane) => lane.prices));
-  const reached = new Set(lanes.map((lane) => lane.provider));
-  for (const { provider } of doubtful) if (provider !== undefined) reached.add(provider);
-  return {
-    priced: anyDoubtful || doubtful.length > 0 ? undefined : priced,
-    reached: anyDoubtful ? undefined : reached,
-  };
 }
 
 /** Reads one set; each part adds what is wrong to `problems`, and the rest goes on. */
@@ -254,6 +237,7 @@ class SetReader {
       ]),
       teams: new Set([...(file?.teams?.keys() ?? []), ...(existing?.teams ?? [])]),
       costCentersAreListed: file?.costCenters !== undefined,
+      frozenAgents: new Set(existing?.frozenAgents),
       groupsAreDoubtful: file?.groupsAreDoubtful ?? this.#set.unread.has("workspace"),
       isDoubtfulLane: (lane) => anyLane || lanesFile?.isDoubtful(lane) === true,
     };
@@ -313,22 +297,6 @@ class SetReader {
     }
     return policy;
   }
-}
-
-function byPlace(a: FileProblem, b: FileProblem): number {
-  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
-  return a.line - b.line || a.column - b.column;
-}
-
-/** Problems in the order of files and lines, each once: an anchor's are met at every alias. */
-export function sortedProblems(problems: readonly FileProblem[]): readonly FileProblem[] {
-  const once = new Map(
-    problems.map((problem) => {
-      const { file, line, column, message } = problem;
-      return [`${file}\0${line}\0${column}\0${message}`, problem] as const;
-    }),
-  );
-  return [...once.values()].sort(byPlace);
 }
 
 /** The workspace that a set is about, when that can be said before anything is checked. */

@@ -124,3 +124,19 @@ export function shownName(source: SourceFile, name: string): string {
 export function pathName(source: SourceFile, name: string): string {
   return source.concealed && !SETTING_NAME.test(name) ? "…" : name;
 }
+
+function byPlace(a: FileProblem, b: FileProblem): number {
+  if (a.file !== b.file) return a.file < b.file ? -1 : 1;
+  return a.line - b.line || a.column - b.column;
+}
+
+/** Problems in the order of files and lines, each once: an anchor's are met at every alias. */
+export function sortedProblems(problems: readonly FileProblem[]): readonly FileProblem[] {
+  const once = new Map(
+    problems.map((problem) => {
+      const { file, line, column, message } = problem;
+      return [`${file}\0${line}\0${column}\0${message}`, problem] as const;
+    }),
+  );
+  return [...once.values()].sort(byPlace);
+}

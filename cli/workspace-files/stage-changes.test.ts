@@ -8,7 +8,7 @@ import { type ConfigChange, configChange } from "../../ledger/workspace-config.t
 import { stageChanges, stageCommands } from "./stage-changes.ts";
 
 const change: fc.Arbitrary<ConfigChange> = fc
-  .tuple(fc.nat(9_999), fc.string({ maxLength: 200, size: "max", unit: "grapheme" }))
+  .tuple(fc.nat(9_999), fc.string({ maxLength: 200, size: "max" }))
   .filter(([, title]) => title.length <= 200 && title.isWellFormed())
   .map(([n, title]) => ({ id: `team-${n}`, item: "team", value: { caps: {}, title } }));
 
@@ -41,6 +41,8 @@ test("stage: every entry and command fits; order is kept; nothing is lost", () =
         }
       },
     ),
+    // Shrinking lists of long titles takes minutes and shows no more than the first failure does.
+    { endOnFailure: true },
   );
 });
 

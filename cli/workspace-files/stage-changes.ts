@@ -43,7 +43,7 @@ export function stageChanges(
     const size = changeBytes(change);
     assert(size <= entryBytesMax, `a change of ${change.id} has ${size} bytes: no entry holds it`);
     let entry = entries.at(-1) as ConfigChange[];
-    if ( entry.length === entryChangesMax) {
+    if (bytes + size > entryBytesMax || entry.length === entryChangesMax) {
       entry = [];
       entries.push(entry);
       bytes = 0;

@@ -100,6 +100,7 @@ const groups = mapOf(NAME_PATTERN, "names to their title and caps", group);
 
 /** The words of the table; XL is no ceiling at all. */
 const step = oneOf(REBALANCE_STEPS);
+const STEPS_TIGHTEST_FIRST = ["shed", "S", "M", "L"] satisfies (typeof REBALANCE_STEPS)[number][];
 const pace = quantityOf("a percentage like 80%", (text) => readPercent(text, 2));
 
 const rebalancingRow: Reader<RebalancingRow> = (field) => {
@@ -119,24 +120,31 @@ const rebalancingRow: Reader<RebalancingRow> = (field) => {
 const rebalancing: Reader<readonly RebalancingRow[]> = (field) => {
   const rows = listOf(placed(rebalancingRow), "rows", REBALANCING_ROWS_MAX)(field);
   if (rows === undefined) return undefined;
-  let before: Placed<RebalancingRow> | undefined;
-  for (const row of rows) {
-    if (before !== undefined) checkRowOrder(row, before);
-    before = row;
+  let before: bigint | undefined;
+  /** Per priority, the tightest ceiling of the rows so far: it holds on in the rows below. */
+  const tightest = new Map<string, number>();
+  for (const { value, field: place } of rows) {
+    if (before !== undefined && value.pace_from <= before) {
+      report(place, "pace_from must rise from row to row");
+    }
+    before = value.pace_from;
+    for (const priority of PRIORITIES) {
+      const ceiling = value[priority];
+      if (ceiling === undefined) continue;
+      const rank = STEPS_TIGHTEST_FIRST.indexOf(ceiling);
+      const least = tightest.get(priority) ?? rank;
+      if (rank > least) {
+        const tighter = STEPS_TIGHTEST_FIRST[least];
+        notice(
+          place,
+          `${priority} is held to ${tighter} by a row above: ${ceiling} changes nothing`,
+        );
+      }
+      tightest.set(priority, Math.min(rank, least));
+    }
   }
   return rows.map((row) => row.value);
 };
-
-function checkRowOrder(row: Placed<RebalancingRow>, before: Placed<RebalancingRow>): void {
-  if (row.value.pace_from <= before.value.pace_from) {
-    report(row.field, "pace_from must rise from row to row");
-  }
-  for (const priority of PRIORITIES) {
-    if (before.value[priority] === undefined || row.value[priority] !== undefined) continue;
-    const message = `${priority} has a ceiling in the row above and none here: it is unlimited again`;
-    notice(row.field, message);
-  }
-}
 
 const expiry: Reader<number> = (field) => {
   const ms = quantityOf("a duration like 30s", readDuration)(field);

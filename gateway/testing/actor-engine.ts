@@ -1,7 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { Answer, Command } from "../../actors/commands.ts";
 import { utcPeriods } from "../../actors/testing/world.ts";
-import { createWorkspace, expireDue, runTurn, type WorkspaceState } from "../../actors/workspace.ts";
+import {
+  createWorkspace,
+  expireDue,
+  runTurn,
+  type WorkspaceState,
+} from "../../actors/workspace.ts";
 import { encodeCommand } from "../../bus/codec.ts";
 import type { SealedEntry } from "../../ledger/chain.ts";
 import { indexPrices } from "../config-view.ts";
@@ -36,6 +41,8 @@ export class ActorEngine implements EnginePort {
   mode: EngineMode = "up";
   /** Kinds of commands that {@link mode} is for; all of them when empty. */
   readonly only = new Set<Command["kind"]>();
+  /** Modes of single kinds of commands, before all others. */
+  readonly modes = new Map<Command["kind"], EngineMode>();
   /** Milliseconds before each answer. */
   delayMs = 0;
   /** Added to the actor's clock, ms. */
@@ -47,7 +54,7 @@ export class ActorEngine implements EnginePort {
     options: { readonly tryTimeoutMs: number; readonly deadlineMs: number },
   ): Promise<Answer> {
     const affected = this.only.size === 0 || this.only.has(command.kind);
-    const mode = affected ? this.mode : "up";
+    const mode = this.modes.get(command.kind) ?? (affected ? this.mode : "up");
     if (mode === "down") {
       await sleep(Math.min(options.deadlineMs, 5));
       throw new Unreachable("none");

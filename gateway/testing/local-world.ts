@@ -1,7 +1,11 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Providers, type ProviderOptions, startProviders } from "../../bench/providers/server.ts";
+import {
+  type ProviderOptions,
+  type Providers,
+  startProviders,
+} from "../../bench/providers/server.ts";
 import type { AgentSettings } from "../../ledger/workspace-config.ts";
 import type { GatewayConfig } from "../config.ts";
 import type { Log } from "../ports.ts";
@@ -18,6 +22,10 @@ export interface LocalWorld {
   /** Keys of the agents, by name. */
   readonly keys: Readonly<Record<string, string>>;
   readonly log: readonly { readonly level: string; readonly message: string }[];
+  /** The workspace's month: spent and set aside, nano-USD. */
+  balance(): { readonly settled: bigint; readonly held: bigint };
+  /** Waits until every call is over and nothing is owed. */
+  quiet(): Promise<void>;
   /** Ends the gateway and starts another on the same outbox. */
   restartGateway(): Promise<void>;
   stop(): Promise<void>;
@@ -68,6 +76,11 @@ export async function startLocalWorld(
     gateway: () => gateway,
     keys,
     log: lines,
+    balance: () => monthOf(engine, ws),
+    quiet: async () => {
+      await providers.served.idle();
+      await until(() => monthOf(engine, ws).held === 0n, "every hold has ended");
+    },
     restartGateway: async () => {
       await gateway.stop();
       gateway = await startGateway(config, engine, configOf(engine), log);
@@ -78,6 +91,24 @@ export async function startLocalWorld(
       await rm(home, { recursive: true, force: true });
     },
   };
+}
+
+function monthOf(engine: ActorEngine, ws: string) {
+  for (const counter of engine.state(ws).counters.values()) {
+    if (counter.cap === `workspace:${ws}/month`) {
+      return { settled: counter.settled as bigint, held: counter.held as bigint };
+    }
+  }
+  return { settled: 0n, held: 0n };
+}
+
+/** Waits until something holds, at most ten seconds. @throws Error naming what did not come about */
+export async function until(holds: () => boolean, what: string, withinMs = 10_000): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`after ${withinMs} ms not yet: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
 }
 
 function collect(lines: { level: string; message: string }[]): Log {

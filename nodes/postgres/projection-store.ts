@@ -4,7 +4,7 @@ import { PostgresUnavailable, withPostgres } from "../../readmodel/connect.ts";
 import { NO_BLOCK_HASH } from "../block.ts";
 import type { Batch, Position, ProjectedHead } from "../projector-batch.ts";
 import { CopyRows } from "./copy-in.ts";
-import { writeBatches, type WriteOutcome } from "./write-batches.ts";
+import { type WriteOutcome, writeBatches } from "./write-batches.ts";
 
 /** A statement of the projection that takes longer is cancelled and tried again, in ms. */
 const STATEMENT_MS = 30_000;

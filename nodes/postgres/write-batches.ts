@@ -5,8 +5,8 @@
 import type pg from "pg";
 
 import type { Batch, ReceiptDelta } from "../projector-batch.ts";
-import { applyConfiguration } from "./configuration.ts";
 import { binaryArray, type ElementOf, type ElementType } from "./binary.ts";
+import { applyConfiguration } from "./configuration.ts";
 import { type CopyRows, copyIn } from "./copy-in.ts";
 
 /** What the tables say contradicts what the journal says. Nothing was written. */

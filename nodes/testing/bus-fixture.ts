@@ -1,9 +1,14 @@
 /** Connections to a test's own nats-server, with faults that a network makes. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { TimeoutError } from "@nats-io/nats-core";
 import { type ConnectOptions, connectBus, type NatsConnection } from "../../bus/connect.ts";
 import { ensureJournals, ensureLosable } from "../../bus/streams.ts";
 import { FIRST_ERA } from "../../bus/subjects.ts";
-import type { RunningNats } from "../../cli/provision/nats-server.ts";
+import { provisionConfig } from "../../cli/provision/config.ts";
+import { findNatsServer } from "../../cli/provision/nats-binary.ts";
+import { type RunningNats, startNats } from "../../cli/provision/nats-server.ts";
 import { JetstreamJournal } from "../jetstream-journal.ts";
 
 type User = keyof RunningNats["logins"];
@@ -58,4 +63,42 @@ export function faulty(nc: NatsConnection): FaultyConnection {
 
 export function journalOf(appends: NatsConnection, replay: NatsConnection, shard = 0) {
   return new JetstreamJournal({ shard, era: FIRST_ERA, appends, replay });
+}
+
+/** A nats-server of the test's own that can be killed and started again on the same data and port. */
+export async function restartableNats(): Promise<{
+  readonly nats: () => RunningNats;
+  readonly kill: () => Promise<void>;
+  readonly start: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}> {
+  const { cacheDir, natsServer } = provisionConfig();
+  const { path } = await findNatsServer({
+    cacheDir,
+    ...(natsServer === undefined ? {} : { explicitPath: natsServer }),
+    onProgress: () => undefined,
+  });
+  const dir = await mkdtemp(join(tmpdir(), "tarmac-restart-"));
+  const options = {
+    binary: path,
+    dir: join(dir, "nats"),
+    keysDir: join(dir, "keys"),
+    shards: 4,
+    logFile: join(dir, "nats.log"),
+  };
+  let running = await startNats(options);
+  return {
+    nats: () => running,
+    kill: async () => {
+      process.kill(running.pid, "SIGKILL");
+      await running.exited;
+    },
+    start: async () => {
+      running = await startNats({ ...options, port: running.port });
+    },
+    close: async () => {
+      await running.stop();
+      await rm(dir, { recursive: true, force: true });
+    },
+  };
 }

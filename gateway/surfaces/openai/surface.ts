@@ -87,10 +87,14 @@ function prepare(bytes: Buffer, call: CallRequest, grant: GrantedModel): Buffer 
   };
   if (call.model !== grant.model) {
     set("model", grant.model);
-    for (const limit of call.outputLimits) {
-      if (grant.outputMax !== undefined && limit.tokens > grant.outputMax) {
-        set(limit.field, grant.outputMax);
-      }
+    for (const { field, tokens } of call.outputLimits) {
+      const most = Math.min(tokens, grant.outputMax ?? tokens);
+      if (field === "max_tokens" && call.outputLimits.length === 1) {
+        // Reasoning models refuse the old name, and every model takes the new one: a model that the
+        // caller did not choose must not fail on the name. Null counts as absent.
+        set("max_tokens", null);
+        set("max_completion_tokens", most);
+      } else if (most !== tokens) set(field, most);
     }
   }
   const tier = call.spans.get("service_tier");

@@ -1,7 +1,15 @@
 /** Compares the projection with the state that the same entries come to. */
 import pg from "pg";
 
-import type { World } from "../../../actors/testing/world.ts";
+import { PRICES, type World } from "../../../actors/testing/world.ts";
+import {
+  agentSettings,
+  groupSettings,
+  keySettings,
+  policySettings,
+  priceSettings,
+  workspaceSettings,
+} from "../../../ledger/workspace-config.ts";
 import type { TestLedger } from "./test-ledger.ts";
 
 /** Everything that differs; empty when the tables say what the entries say. */
@@ -126,25 +134,27 @@ async function balanceDifferences(pool: pg.Pool, world: World): Promise<string[]
 }
 
 async function configDifferences(pool: pg.Pool, world: World): Promise<string[]> {
-  const rows = await pool.query<{ item: string; id: string }>(
-    "SELECT item, id FROM config_items WHERE ws = $1 ORDER BY item, id",
+  const rows = await pool.query<{ item: string; id: string; value: string }>(
+    "SELECT item, id, value FROM config_items WHERE ws = $1",
     [world.state.ws],
   );
-  const { config, policySeq, ws } = world.state;
-  const expected = [
-    ...[...config.agents.keys()].map((id) => `agent/${id}`),
-    ...[...config.costCenters.keys()].map((id) => `cost_center/${id}`),
-    ...[...config.keys.keys()].map((id) => `key/${id}`),
-    ...(policySeq > 0n ? [`policy/${ws}`] : []),
-    `price/${ws}`,
-    ...[...config.teams.keys()].map((id) => `team/${id}`),
-    `workspace/${ws}`,
-  ].sort();
-  return compare(
-    `${ws} configuration`,
-    rows.rows.map(({ item, id }) => `${item}/${id}`),
-    expected,
-  );
+  const { config, policy, policySeq, ws } = world.state;
+  const expected = Object.fromEntries([
+    ...Array.from(config.agents, ([id, value]) => [`agent/${id}`, agentSettings.write(value)]),
+    ...Array.from(config.costCenters, ([id, value]) => [
+      `cost_center/${id}`,
+      groupSettings.write(value),
+    ]),
+    ...Array.from(config.keys, ([id, value]) => [`key/${id}`, keySettings.write(value)]),
+    ...Array.from(config.teams, ([id, value]) => [`team/${id}`, groupSettings.write(value)]),
+    ...(policySeq > 0n ? [[`policy/${ws}`, policySettings.write(policy)]] : []),
+    [`price/${ws}`, priceSettings.write(PRICES)],
+    ...(config.settings === undefined
+      ? []
+      : [[`workspace/${ws}`, workspaceSettings.write(config.settings)]]),
+  ]) as Record<string, string>;
+  const told = Object.fromEntries(rows.rows.map(({ item, id, value }) => [`${item}/${id}`, value]));
+  return compare(`${ws} configuration`, told, expected);
 }
 
 function compare(what: string, actual: unknown, expected: unknown): string[] {

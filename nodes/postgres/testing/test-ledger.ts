@@ -127,28 +127,23 @@ export class TestLedger {
     }
   }
 
-  /** Changes the configuration in two parts, of which the second commits. */
+  /** Adds an agent, or removes it again, by a part that another one commits; and changes a cap. */
   reconfigure(world: World): void {
-    const base_seq = world.state.configSeq;
-    const stage = `stage-${base_seq}`;
-    const head = { base_seq, by: "test", kind: "configure", stage } as const;
+    const { config, configSeq } = world.state;
+    const head = {
+      base_seq: configSeq,
+      by: "test",
+      kind: "configure",
+      stage: `${configSeq}`,
+    } as const;
+    const late = config.agents.has("late-bot") ? {} : { value: agent({ priority: "P2" }) };
+    const caps = { month: usd(`${configSeq}.00`) };
+    world.send({ ...head, changes: [[{ id: "late-bot", item: "agent", ...late }]], commit: false });
     world.send({
       ...head,
-      changes: [[{ id: "late-bot", item: "agent", value: agent({ priority: "P2" }) }]],
-      commit: false,
-    });
-    world.send({
-      ...head,
-      changes: [[{ id: "support", item: "cost_center", value: { caps: { month: usd("7.00") } } }]],
+      changes: [[{ id: "support", item: "cost_center", value: { caps } }]],
       commit: true,
       policy: { rebalancing: [], rules: [] },
-    });
-    world.send({
-      ...head,
-      base_seq: world.state.configSeq,
-      changes: [[{ id: "late-bot", item: "agent" }]],
-      commit: true,
-      stage: `${stage}-undo`,
     });
   }
 

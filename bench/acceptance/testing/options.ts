@@ -1,0 +1,19 @@
+import { randomInt } from "node:crypto";
+
+/** What the environment asks of these tests. */
+export interface AcceptanceOptions {
+  /** Of everything that is chosen at random; printed, so that a run can be told again. */
+  readonly seed: number;
+  /** Many more calls and rounds than `npm test` has time for. */
+  readonly long: boolean;
+}
+
+/** Reads `TARMAC_TEST_SEED` and `TARMAC_TEST_LONG`. @throws Error when the seed is no whole number */
+export function acceptanceOptions(env: NodeJS.ProcessEnv = process.env): AcceptanceOptions {
+  const given = env["TARMAC_TEST_SEED"];
+  const seed = given === undefined ? randomInt(2 ** 32) : Number(given);
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
+    throw new Error(`TARMAC_TEST_SEED: "${given}" is no whole number below 2^32`);
+  }
+  return { long: env["TARMAC_TEST_LONG"] === "1", seed };
+}

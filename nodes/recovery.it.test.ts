@@ -1,0 +1,161 @@
+/**
+ * Goal: a new owner starts from exactly what the journal says, from a snapshot or without one, and
+ * stops where journal, snapshot and projection disagree.
+ * Method: terms over a real journal, with housekeeping writing snapshots into maps; then the maps, or
+ * what they say of the journal, are falsified.
+ */
+import { afterEach, beforeAll, describe, expect, test } from "vitest";
+import { shardOf } from "../actors/placement.ts";
+import { encodeSnapshot } from "../actors/snapshot.ts";
+import type { NatsConnection } from "../bus/connect.ts";
+import { testNats } from "../cli/provision/vitest-servers.ts";
+import { machineClock } from "./actor-clock.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import { type Journal, JournalBroken } from "./journal.ts";
+import { connectAs, journalOf, prepareStreams } from "./testing/bus-fixture.ts";
+import {
+  authorize,
+  beginShard,
+  found,
+  MemoryStores,
+  newId,
+  PLACE,
+  send,
+  settle,
+  type TestShard,
+} from "./testing/shard-fixture.ts";
+
+const SHARDS = 4;
+const nats = await testNats({ shards: SHARDS });
+let nc: NatsConnection;
+let shardNumber = -1;
+const begun: { shard: TestShard; keeping: Housekeeping }[] = [];
+
+beforeAll(async () => {
+  nc = await connectAs(nats, "node");
+  await prepareStreams(nc, SHARDS);
+  return () => nc.close();
+});
+
+afterEach(() => {
+  for (const { shard, keeping } of begun.splice(0)) {
+    keeping.stop();
+    shard.term.abandon("test over");
+  }
+});
+
+/** Each test has a journal of its own, with workspaces `a` and `b` that belong to it. */
+function nextPlace() {
+  shardNumber += 1;
+  return shardAt(shardNumber);
+}
+
+function shardAt(shard: number) {
+  const names = Array.from({ length: 100 }, (_, i) => `w-${i}`);
+  const [a, b] = names.filter((name) => shardOf(name, SHARDS) === shard);
+  if (a === undefined || b === undefined) throw new Error("no names for this shard");
+  return { journal: journalOf(nc, nc, shard), place: { ...PLACE, shard, shards: SHARDS }, a, b };
+}
+
+async function begin(journal: Journal, place: typeof PLACE, stores: MemoryStores) {
+  const shard = await beginShard(journal, stores, place);
+  const ports = { snapshots: stores, records: stores, clock: machineClock, log: shard.log };
+  const keeping = new Housekeeping(place, shard.term, shard.recovered, ports);
+  begun.push({ shard, keeping });
+  return { ...shard, keeping };
+}
+
+async function work(shard: TestShard, ws: string, calls: number): Promise<string[]> {
+  const ids = Array.from({ length: calls }, newId);
+  await Promise.all(ids.map((id) => send(shard.term, ws, authorize(id)).answer));
+  await Promise.all(ids.slice(1).map((id) => send(shard.term, ws, settle(id)).answer));
+  return ids;
+}
+
+function states(shard: TestShard): string[] {
+  return [...shard.term.workspaces.values()].map((state) => {
+    state.holdsUntil = 0;
+    return encodeSnapshot(state);
+  });
+}
+
+describe("recoverShard", () => {
+  test("snapshot and replay come to what replay alone comes to", async () => {
+    const { journal, place, a, b } = nextPlace();
+    const stores = new MemoryStores();
+    const first = await begin(journal, place, stores);
+    await found(first.term, a);
+    await found(first.term, b);
+    await work(first, a, 20);
+    await work(first, b, 5);
+    stores.durable = 1_000_000;
+    await first.term.stop();
+    await first.keeping.handOver();
+    expect(stores.position?.seq).toBe(first.term.tail.seq);
+    expect(stores.position?.blockHash).toBe(first.term.tail.blockHash);
+
+    stores.durable = stores.position?.seq ?? 0;
+    const second = await begin(journal, place, stores);
+    expect(second.recovered.replayed).toBe(0);
+    await work(second, a, 7);
+    await second.term.stop();
+
+    const third = await begin(journal, place, stores);
+    const alone = await begin(journal, place, new MemoryStores());
+    expect(third.recovered.replayed).toBeLessThan(alone.recovered.replayed);
+    expect(third.recovered.lastBlock).toBe(alone.recovered.lastBlock);
+    expect(states(third).sort()).toEqual(states(alone).sort());
+  });
+
+  test("no snapshot is saved before the projection is durable up to all of it", async () => {
+    const { journal, place, a } = nextPlace();
+    const stores = new MemoryStores();
+    const first = await begin(journal, place, stores);
+    await found(first.term, a);
+    await work(first, a, 3);
+    stores.durable = first.term.tail.seq - 1;
+    await first.term.stop();
+    await first.keeping.handOver();
+    expect(stores.position).toBeUndefined();
+  });
+
+  test("journal that went back: halts instead of deciding twice", async () => {
+    const { journal, place, a } = nextPlace();
+    const stores = new MemoryStores();
+    const first = await begin(journal, place, stores);
+    await found(first.term, a);
+    stores.durable = first.term.tail.seq + 100;
+    const refused = begin(journal, place, stores);
+    await expect(refused).rejects.toThrow(JournalBroken);
+    await expect(refused).rejects.toThrow(/went back/);
+  });
+
+  test("another block where the snapshot was cut: halts", async () => {
+    const { journal, place, a } = nextPlace();
+    const stores = new MemoryStores();
+    const first = await begin(journal, place, stores);
+    await found(first.term, a);
+    stores.durable = 1_000_000;
+    await first.term.stop();
+    await first.keeping.handOver();
+    stores.durable = 0;
+    const position = stores.position;
+    if (position === undefined) throw new Error("no snapshot was cut");
+    stores.position = { ...position, blockHash: "ab".repeat(32) };
+    await expect(begin(journal, place, stores)).rejects.toThrow(/the snapshot was cut at a block/);
+    // A claim, not a block.
+    stores.position = { ...position, seq: position.seq + 1 };
+    await expect(begin(journal, place, stores)).rejects.toThrow(JournalBroken);
+  });
+});
+
+test("recoverShard: with Postgres away nothing is claimed", async () => {
+  // Every journal of the server is taken by a test above; the first is read again.
+  const { journal, place, a } = shardAt(0);
+  const stores = new MemoryStores();
+  const before = await begin(journal, place, stores);
+  stores.away = new Error("Postgres is away");
+  await expect(begin(journal, place, stores)).rejects.toThrow("Postgres is away");
+  const answer = await send(before.term, a, authorize()).answer;
+  expect(answer.kind).toBe("decided");
+});
