@@ -37,6 +37,20 @@ describe("amounts", () => {
     });
   });
 
+  test("adjust: what no call costs is refused, not a fault", () => {
+    const world = new World();
+    const { authorization } = world.authorize();
+    for (const part of ["1", "2"]) {
+      expect(world.adjust(authorization, INT64_MAX as NanoUsd, part)).toEqual({
+        authorization,
+        code: "bad-request",
+        kind: "refused",
+        message: `amount: would bring what ${authorization} has spent above 1000000000000000 nano-USD, which no call costs.`,
+      });
+    }
+    expect(world.adjust(authorization, usd("1000000"))).toMatchObject({ kind: "posted" });
+  });
+
   test("price: the dearest price that fits the schema is refused, not a fault", () => {
     const dear = { ...modelPrice("S", 10n ** 24n), window: 10n ** 30n };
     expect(parseJson(modelPriceSchema, modelPriceSchema.write(dear)).ok).toBe(true);

@@ -1,5 +1,5 @@
 import type { EntryBodyOf } from "../ledger/entries.ts";
-import { addUsd, subtractUsd, ZERO_USD } from "../ledger/money.ts";
+import { CALL_USD_MAX, subtractUsd, ZERO_USD } from "../ledger/money.ts";
 import type { AdjustCommand, Answer, PostedAnswer, RenewCommand, VoidCommand } from "./commands.ts";
 import { adjustKey, dueOf, openingOf, postedAnswerOf } from "./record.ts";
 import { refusal } from "./refusal.ts";
@@ -69,9 +69,14 @@ export function decideAdjust(
   const key = adjustKey(command.part);
   const posted = record.parts.find((known) => known.part === key);
   if (posted !== undefined) return { kind: "answer", answer: postedAnswerOf(record, posted) };
-  if (addUsd(record.settled, command.amount) < 0n) {
-    const message = `amount: would take back more than the ${record.settled} nano-USD that ${authorization} has spent.`;
-    return { kind: "answer", answer: refusal("bad-request", message, { authorization }) };
+  const after = record.settled + command.amount;
+  if (after < 0n || after > CALL_USD_MAX) {
+    const mistake =
+      after < 0n
+        ? `would take back more than the ${record.settled} nano-USD that ${authorization} has spent.`
+        : `would bring what ${authorization} has spent above ${CALL_USD_MAX} nano-USD, which no call costs.`;
+    const answer = refusal("bad-request", `amount: ${mistake}`, { authorization });
+    return { kind: "answer", answer };
   }
   const { opened } = record;
   const body: EntryBodyOf<"adjust"> = {

@@ -18,7 +18,7 @@ export const INT64_MIN = -(2n ** 63n);
  * The most that one call can come to, $1,000,000 in nano-USD. Costs beyond it are mistakes of a bound or
  * a meter, and no such cost may carry a balance out of int64.
  */
-const CALL_NANO_MAX = 1_000_000n * NANO_PER_USD;
+export const CALL_USD_MAX = 1_000_000n * NANO_PER_USD;
 
 /** True when an amount fits the `BIGINT` column and the int64 every verifier may use. */
 export function isInt64(value: bigint): boolean {
@@ -59,7 +59,7 @@ export interface ExactCost {
 
 /** True for a cost that one call can have: what lies beyond is not held or posted, but a mistake. */
 export function isCallCost(cost: ExactCost): boolean {
-  return cost.numerator <= CALL_NANO_MAX * PICO_PER_NANO * cost.denominator;
+  return cost.numerator <= CALL_USD_MAX * PICO_PER_NANO * cost.denominator;
 }
 
 /** Rounds an exact cost to nano-USD, up: a hold must never cover less than its settle. */

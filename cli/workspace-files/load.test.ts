@@ -361,7 +361,7 @@ test("load: a freeze stays unless the file lifts it by name", async () => {
   const existing = { costCenters: [], frozenAgents: ["support-triage"], teams: [] };
   const frozenAfter = async (text: string) => {
     await set.write({ "workspace.yaml": WORKSPACE, "agents/support-triage.yaml": text });
-    const { changes } = await set.loaded({ existing });
+    const { changes } = await set.loaded(["."], { existing });
     const agent = changes.find(({ item }) => item === "agent");
     return agent?.item === "agent" && agent.value?.frozen;
   };
