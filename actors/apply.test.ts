@@ -5,6 +5,7 @@
 import { describe, expect, test } from "vitest";
 import { type SealedEntry, sealEntry } from "../ledger/chain.ts";
 import type { Entry, EntryBody } from "../ledger/entries.ts";
+import type { Command } from "./commands.ts";
 import { whatMatters } from "./testing/what-matters.ts";
 import { agent, nanoUsd, sha256Hex, usd, World } from "./testing/world.ts";
 import { replayEntry } from "./workspace.ts";
@@ -175,6 +176,28 @@ describe("other writers", () => {
       state: "settled",
     });
     expect(world.state.openHolds).toBe(0);
+  });
+
+  test("apply: settings are never removed", () => {
+    const { world } = worldWithHold();
+    const { settings } = world.state.config;
+    const changes = [{ id: "acme", item: "workspace" as const }];
+    const base_seq = world.state.configSeq;
+    const body: EntryBody = {
+      base_seq,
+      by: "x",
+      changes,
+      commit: true,
+      kind: "configure",
+      stage: "s",
+    };
+    replayEntry(world.state, forge(world, body));
+    expect(world.state.config.settings).toEqual(settings);
+  });
+
+  test("turn: a command of no known kind is a fault", () => {
+    const { world } = worldWithHold();
+    expect(() => world.send({ kind: "refund" } as unknown as Command)).toThrow("unreachable");
   });
 
   test("apply: a commit against another base is a fault", () => {

@@ -88,6 +88,14 @@ describe("commit", () => {
     expect(world.entries).toHaveLength(before);
   });
 
+  test("configure: a commit may carry no changes of its own", () => {
+    const world = new World();
+    const answer = world.configure([], { changes: [], policy: { rebalancing: [], rules: [] } });
+    expect(answer).toEqual({ kind: "configured", seq: 4n });
+    expect(world.last("configure").changes).toEqual([]);
+    expect(world.state.policySeq).toBe(3n);
+  });
+
   test("configure: every item is put and removed", () => {
     const world = new World();
     const { config } = world.state;
@@ -148,6 +156,23 @@ describe("mistakes", () => {
       'key key_0123456789abcdef: agent "ghost" does not exist',
     ]);
     expect(world.state.config.agents.get("bot")?.cost_center).toBeUndefined();
+  });
+
+  test.each([[["M", "S"]], [["S", "S"]]] as const)(
+    "tiers: %j do not stand lightest first, each once",
+    (tiers) => {
+      expect(
+        problems(new World(), [{ id: "bot", item: "agent", value: agent({ tiers }) }]),
+      ).toEqual(["bad-request", "agent bot: tiers must stand lightest first, each once"]);
+    },
+  );
+
+  test("founding: agents without a price card have no lane", () => {
+    const world = new World({ founded: false });
+    const { price: _, ...command } = foundingCommand();
+    expect(world.send(command)).toMatchObject({
+      problems: ["agent bot: lane acme/acme/global is not in the price card sent"],
+    });
   });
 
   test("configure: what an agent stands on cannot be taken away", () => {

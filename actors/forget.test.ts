@@ -92,6 +92,23 @@ describe("when", () => {
     expect(world.state.counters.has("agent:bot/month|2026-11@UTC")).toBe(true);
   });
 
+  test("forget old: what came back from Postgres goes by whichever way is first", () => {
+    const world = new World();
+    const { authorization } = world.authorize();
+    world.pass(30_000);
+    world.now += 401 * DAY;
+    for (const first of ["old", "closed"]) {
+      forgetOld(world.state, world.state.head.seq, world.now);
+      expect(known(world, authorization)).toBe(false);
+      expect(world.void(authorization).state).toBe("expired");
+      expect(known(world, authorization)).toBe(true);
+      if (first === "old") forgetOld(world.state, world.state.head.seq, world.now);
+      forgetAll(world);
+      expect(known(world, authorization)).toBe(false);
+      expect(world.state.fading).toEqual([]);
+    }
+  });
+
   test("forget old: an open hold and a young end stay", () => {
     const world = new World();
     const ended = world.authorize().authorization;

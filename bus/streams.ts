@@ -73,6 +73,8 @@ export function journalConfig(shard: number, plan: JournalPlan): Config {
     retention: RetentionPolicy.Limits,
     storage: StorageType.File,
     discard: DiscardPolicy.New,
+    // The projector reads many blocks at a time, from any copy; owners read through the leader.
+    allow_direct: true,
     deny_delete: true,
     deny_purge: true,
     allow_rollup_hdrs: false,

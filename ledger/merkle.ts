@@ -44,8 +44,8 @@ export class TreeFrontier {
     let hash = leafHash(leaf, this.#sha256);
     // Each trailing one bit of the size is a complete subtree of the same height: they join.
     for (let size = this.#size; size % 2n === 1n; size /= 2n) {
-      const left = this.#roots.pop();
-      if (left !== undefined) hash = nodeHash(left, hash, this.#sha256);
+      const left = this.#roots.pop() as Uint8Array;
+      hash = nodeHash(left, hash, this.#sha256);
     }
     this.#roots.push(hash);
     this.#size += 1n;

@@ -278,10 +278,7 @@ export function parseJson<T>(schema: Schema<T>, json: string): Parsed<T> {
   try {
     raw = JSON.parse(json);
   } catch (cause) {
-    return {
-      ok: false,
-      problems: [`not JSON: ${cause instanceof Error ? cause.message : String(cause)}`],
-    };
+    return { ok: false, problems: [`not JSON: ${(cause as SyntaxError).message}`] };
   }
   const problems: Problems = [];
   const value = schema.read(raw, "", problems);

@@ -9,7 +9,7 @@
  * It opens again whenever its position was moved by somebody else.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { JsMsg } from "@nats-io/jetstream";
+import type { StoredMsg } from "@nats-io/jetstream";
 
 import { utf8 } from "../bus/codec.ts";
 import { PostgresUnavailable } from "../readmodel/connect.ts";
@@ -164,7 +164,7 @@ export class ShardProjection {
     }
   }
 
-  #project(message: JsMsg): void {
+  #project(message: StoredMsg): void {
     const { seq, subject, data } = message;
     if (subject.endsWith(".block")) {
       const record = { streamSeq: seq, bytes: data, storedAt: message.time.getTime() };

@@ -1,12 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type ConsumerMessages,
-  DeliverPolicy,
-  type JetStreamManager,
-  type JsMsg,
-  jetstream,
-  jetstreamManager,
-} from "@nats-io/jetstream";
+import { type JetStreamManager, jetstreamManager, type StoredMsg } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/nats-core";
 
 import { journalStream } from "../bus/subjects.ts";
@@ -14,10 +7,11 @@ import { blockHash } from "./block.ts";
 import type { Position } from "./projector-batch.ts";
 import { ProjectionFault } from "./projector-verify.ts";
 
-/** Bytes asked for at a time and shard. Several blocks; far below the 64 MiB at which a server cuts a reader. */
-const PULL_BYTES = 2 * 1024 ** 2;
-/** A consumer that is silent for so long while the stream has more is made anew, in ms. */
-const QUIET_MS = 5_000;
+/** Asked for at a time and shard: many blocks, far below the 64 MiB at which a server cuts a reader. */
+const BATCH_BYTES = 4 * 1024 ** 2;
+const BATCH_MESSAGES = 1_000;
+/** How long a journal that had nothing new is left alone, in ms: less than a transaction's pace. */
+const POLL_MS = 100;
 /** Pause before another try at a server that is away, in ms. */
 const RETRY_MS = 500;
 const API_MS = 5_000;
@@ -33,25 +27,11 @@ export interface Source {
   readonly shard: number;
   readonly era: number;
   readonly stream: string;
-  /** Says `reconnect` when the connection was lost and made again. */
-  readonly reconnects: EventTarget;
 }
 
 /** The journal of a shard, over a connection that carries nothing else of importance. */
-export function journalSource(
-  nc: NatsConnection,
-  shard: number,
-  era: number,
-  reconnects: EventTarget,
-): Source {
-  return { nc, shard, era, stream: journalStream(shard, era), reconnects };
-}
-
-/** Passes a connection's reconnects on to whoever listens, until it is closed. */
-export async function watchReconnects(nc: NatsConnection, reconnects: EventTarget): Promise<void> {
-  for await (const status of nc.status()) {
-    if (status.type === "reconnect") reconnects.dispatchEvent(new Event("reconnect"));
-  }
+export function journalSource(nc: NatsConnection, shard: number, era: number): Source {
+  return { nc, shard, era, stream: journalStream(shard, era) };
 }
 
 function manager(source: Source): Promise<JetStreamManager> {
@@ -94,7 +74,8 @@ export async function verifyPosition(source: Source, position: Position): Promis
 
 /**
  * Follows a journal from behind `after`, message by message, without a gap, until `signal` is aborted.
- * Servers and streams that are away are waited for.
+ * It asks for all there is every so often: a consumer that hands out each block as it comes costs the
+ * server, the client and this thread a wake-up for each. Servers and streams that are away are waited for.
  * @throws ProjectionFault when a message is missing for good.
  */
 export async function* followJournal(
@@ -102,39 +83,14 @@ export async function* followJournal(
   after: number,
   signal: AbortSignal,
   onTrouble: (what: string) => void,
-): AsyncGenerator<JsMsg, void, undefined> {
+): AsyncGenerator<StoredMsg, void, undefined> {
   let last = after;
   while (!signal.aborted) {
-    let consumption: ConsumerMessages | undefined;
-    let watchdog: NodeJS.Timeout | undefined;
-    let stopped = () => {};
+    const before = last;
     try {
-      const consumer = await jetstream(source.nc).consumers.get(source.stream, {
-        deliver_policy: DeliverPolicy.StartSequence,
-        opt_start_seq: last + 1,
-      });
-      consumption = await consumer.consume({ max_bytes: PULL_BYTES });
-      // An abort that came while the consumer was made is not heard by a listener added after it.
-      if (signal.aborted) return;
-      const stop = consumption.stop.bind(consumption);
-      stopped = () => stop();
-      signal.addEventListener("abort", stopped);
-      // A server that was killed has forgotten the consumer; by itself the client would find out in 30 s.
-      source.reconnects.addEventListener("reconnect", stopped);
-      let heardAt = performance.now();
-      watchdog = setInterval(() => {
-        if (performance.now() - heardAt < QUIET_MS) return;
-        heardAt = performance.now();
-        lastSeq(source).then(
-          (end) => {
-            if (end > last) stop();
-          },
-          () => undefined,
-        );
-      }, QUIET_MS / 2);
-      for await (const message of consumption) {
+      const messages = await readBatch(source, last + 1);
+      for await (const message of messages) {
         if (signal.aborted) return;
-        heardAt = performance.now();
         if (message.seq <= last) continue;
         if (message.seq > last + 1) {
           await refuseGap(source, last + 1);
@@ -142,24 +98,35 @@ export async function* followJournal(
         }
         last = message.seq;
         yield message;
-        // However long the message was worked on, that was not the consumer's silence.
-        heardAt = performance.now();
       }
     } catch (fault) {
       if (fault instanceof ProjectionFault) throw fault;
       if (signal.aborted) return;
-      onTrouble(fault instanceof Error ? fault.message : String(fault));
-      await sleep(RETRY_MS);
-    } finally {
-      clearInterval(watchdog);
-      signal.removeEventListener("abort", stopped);
-      source.reconnects.removeEventListener("reconnect", stopped);
-      consumption?.stop();
+      if (!isEmptyBatch(fault)) {
+        onTrouble(fault instanceof Error ? fault.message : String(fault));
+        await sleep(RETRY_MS);
+      }
     }
+    if (last === before) await pause(POLL_MS, signal);
   }
 }
 
-/** A consumer may skip; a journal may not. @throws ProjectionFault when the message is not there. */
+/** What stands behind a position, as far as one answer goes. */
+async function readBatch(source: Source, seq: number): Promise<AsyncIterable<StoredMsg>> {
+  const { direct } = await manager(source);
+  return direct.getBatch(source.stream, { batch: BATCH_MESSAGES, max_bytes: BATCH_BYTES, seq });
+}
+
+/** Nothing stands there yet: the server says so with a 404. */
+function isEmptyBatch(fault: unknown): boolean {
+  return fault instanceof Error && /no results|message not found|404/i.test(fault.message);
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
+}
+
+/** A lagging copy may skip; a journal may not. @throws ProjectionFault when the message is not there. */
 async function refuseGap(source: Source, seq: number): Promise<void> {
   const jsm = await manager(source);
   if ((await jsm.streams.getMessage(source.stream, { seq })) !== null) return;

@@ -17,7 +17,7 @@ import type { Batch } from "./projector-batch.ts";
 import { publishEntries } from "./projector-events.ts";
 import type { ProjectorLog } from "./projector-log.ts";
 import { ShardProjection } from "./projector-shard.ts";
-import { journalSource, lastSeq, type Source, watchReconnects } from "./projector-source.ts";
+import { journalSource, lastSeq, type Source } from "./projector-source.ts";
 
 /** The longest wait of an entry before it is written, in ms: some seven transactions a second. */
 const GATHER_MS = 150;
@@ -87,7 +87,6 @@ export async function startProjector(options: ProjectorOptions): Promise<Project
 class PoliteProjector implements Projector {
   readonly #options: ProjectorOptions;
   readonly #nc: NatsConnection;
-  readonly #reconnects = new EventTarget();
   readonly #store: ProjectionStore;
   readonly #shards = new Map<number, ShardProjection>();
   readonly #loop: Promise<void>;
@@ -107,11 +106,10 @@ class PoliteProjector implements Projector {
     this.#nc = nc;
     this.#store = new ProjectionStore(options.postgresUrl, options.era);
     this.#loop = this.#run();
-    void watchReconnects(nc, this.#reconnects);
   }
 
   #source(shard: number): Source {
-    return journalSource(this.#nc, shard, this.#options.era, this.#reconnects);
+    return journalSource(this.#nc, shard, this.#options.era);
   }
 
   own(shard: number): void {

@@ -40,8 +40,8 @@ export async function startUnsyncedNats(machine: Machine): Promise<UnfitNats> {
 }
 
 /**
- * The machine's own server seen through a proxy that makes it introduce itself as an older one, in the
- * `INFO` with which every connection begins.
+ * The machine's own server seen through a proxy that makes it introduce itself as an older one, in
+ * every `INFO` with which it does so.
  */
 export async function startOldNats(machine: Machine, version: string): Promise<UnfitNats> {
   const sockets = new Set<Socket>();
@@ -56,10 +56,10 @@ export async function startOldNats(machine: Machine, version: string): Promise<U
         server.destroy();
       });
     }
-    server.once("data", (first: Buffer) => {
-      const info = first.toString("latin1").replace(/"version":"[^"]+"/, `"version":"${version}"`);
-      client.write(Buffer.from(info, "latin1"));
-      server.pipe(client);
+    server.on("data", (chunk: Buffer) => {
+      const text = chunk.toString("latin1");
+      const older = text.replace(/^(INFO .*"version":)"[^"]+"/m, `$1"${version}"`);
+      client.write(Buffer.from(older, "latin1"));
     });
     client.pipe(server);
   });
