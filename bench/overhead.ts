@@ -57,41 +57,7 @@ export async function overhead(options: BenchOptions): Promise<BenchRun> {
         urls: { anthropic: url, openai: url },
       }),
     );
-    const rows = [];
-    for (const surface of SURFACES) {
-      for (const stream of [false, true]) {
-        for (const target of [direct, ours]) {
-          await drive(agent, target, surface, stream, 50, WARM_UP_MS);
-        }
-        for (const rate of RATES) {
-          const base = await drive(agent, direct, surface, stream, rate, options.seconds * 1_000);
-          for (const target of [ours, ...others]) {
-            const with_ = await drive(
-              agent,
-              target,
-              surface,
-              stream,
-              rate,
-              options.seconds * 1_000,
-            );
-            const row = {
-              added_ms: difference(with_.whole, base.whole),
-              direct_ms: base.whole,
-              first_byte_added_ms: difference(with_.firstByte, base.firstByte),
-              gateway_ms: with_.whole,
-              rate,
-              stream,
-              surface,
-              target: target.name,
-            };
-            rows.push(row);
-            note(
-              `  ${target.name} ${surface}${stream ? " stream" : ""} ${rate}/s: added p50 ${row.added_ms.p50} p99 ${row.added_ms.p99} ms, to the first byte p50 ${row.first_byte_added_ms.p50} p99 ${row.first_byte_added_ms.p99} ms`,
-            );
-          }
-        }
-      }
-    }
+    const rows = await measure(agent, { direct, others: [ours, ...others] }, options.seconds);
     const pass = rows
       .filter(({ target }) => target === ours.name)
       .every(
@@ -103,6 +69,55 @@ export async function overhead(options: BenchOptions): Promise<BenchRun> {
     await providers.stop();
     await cluster.stop();
   }
+}
+
+interface Row {
+  readonly target: string;
+  readonly surface: Surface;
+  readonly stream: boolean;
+  readonly rate: number;
+  readonly direct_ms: Latencies;
+  readonly gateway_ms: Latencies;
+  readonly added_ms: Latencies;
+  readonly first_byte_added_ms: Latencies;
+}
+
+/** Every surface, whole and streamed, at every rate: first direct, then through each gateway. */
+async function measure(
+  agent: Agent,
+  targets: { readonly direct: Target; readonly others: readonly Target[] },
+  seconds: number,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  const { direct, others } = targets;
+  for (const surface of SURFACES) {
+    for (const stream of [false, true]) {
+      for (const target of [direct, ...others]) {
+        await drive(agent, target, surface, stream, 50, WARM_UP_MS);
+      }
+      for (const rate of RATES) {
+        const base = await drive(agent, direct, surface, stream, rate, seconds * 1_000);
+        for (const target of others) {
+          const through = await drive(agent, target, surface, stream, rate, seconds * 1_000);
+          const row: Row = {
+            added_ms: difference(through.whole, base.whole),
+            direct_ms: base.whole,
+            first_byte_added_ms: difference(through.firstByte, base.firstByte),
+            gateway_ms: through.whole,
+            rate,
+            stream,
+            surface,
+            target: target.name,
+          };
+          rows.push(row);
+          note(
+            `  ${target.name} ${surface}${stream ? " stream" : ""} ${rate}/s: added p50 ${row.added_ms.p50} p99 ${row.added_ms.p99} ms, to the first byte p50 ${row.first_byte_added_ms.p50} p99 ${row.first_byte_added_ms.p99} ms`,
+          );
+        }
+      }
+    }
+  }
+  return rows;
 }
 
 /** Calls one target at a rate. A call that fails fails the bench: its time would be none. */

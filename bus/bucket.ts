@@ -251,7 +251,10 @@ function isHeartbeat(message: Msg): boolean {
   return message.headers?.code === 100;
 }
 
-/** `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.…`, with domain and account before the stream in v2. */
+/**
+ * `$JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>.…`, with domain and account before the
+ * stream in v2.
+ */
 function streamSequence(message: Msg): number {
   const tokens = message.reply?.split(".") ?? [];
   return Number(tokens[tokens.length > 9 ? 7 : 5] ?? 0);

@@ -72,3 +72,6 @@ export const TTL_HEADER = "Tarmac-Ttl-Ms";
 
 /** Asks every server, through the system account, what its JetStream is set to. */
 export const JSZ_PING = "$SYS.REQ.SERVER.PING.JSZ";
+
+/** Asks every server, through the system account, whether it is well. */
+export const HEALTHZ_PING = "$SYS.REQ.SERVER.PING.HEALTHZ";

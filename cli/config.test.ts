@@ -3,7 +3,7 @@
  * hand, good and bad.
  */
 import { expect, test } from "vitest";
-import { ConfigInvalid, cliConfig } from "./config.ts";
+import { type ConfigInvalid, cliConfig } from "./config.ts";
 
 test("config: an empty environment gives the documented defaults", () => {
   expect(cliConfig({})).toMatchObject({

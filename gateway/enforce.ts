@@ -33,6 +33,7 @@ import {
   type Telemetry,
 } from "./ports.ts";
 import type { ProviderTargets, Target } from "./provider-target.ts";
+import type { HeldBody } from "./read-body.ts";
 import {
   decidedRefused,
   engineRefused,
@@ -53,21 +54,22 @@ import { type CallRequest, type Metered, NOT_METERED, type Surface } from "./sur
 const AUTHORIZE = { tryTimeoutMs: 400, deadlineMs: 3_000 } as const;
 /** How long a gateway that is behind may take to catch up with the decision's configuration, in ms. */
 const CATCH_UP_MS = 1_000;
+/** The usage of a running stream is written down this often at most, in ms. */
+const USAGE_EVERY_MS = 1_000;
 
 /** A call that has been read: who asks for what. */
 export interface Ask {
   readonly caller: Caller;
   readonly surface: Surface;
   readonly call: CallRequest;
-  readonly body: Buffer;
+  /** Released once the call has left. */
+  readonly body: HeldBody;
   /** Headers of the client that are passed on; none of ours. */
   readonly headers: Readonly<Record<string, string>>;
   /** Headers that choose whose account is billed: passed on only beside the caller's own credential. */
   readonly accountHeaders: Readonly<Record<string, string>>;
   /** Query of the request that is passed on, with its question mark, or nothing. */
   readonly query: string;
-  /** The body is no longer needed. */
-  readonly release: () => void;
 }
 
 /** What enforcement works with. */
@@ -139,6 +141,10 @@ export class Enforcement {
     );
     try {
       await this.#forward(sent);
+    } catch (cause) {
+      // A fault of our own: the provider may have served the call, and its hold must not live for ever.
+      await this.#settle(sent, NOT_METERED);
+      throw cause;
     } finally {
       drain.stop();
     }
@@ -156,7 +162,7 @@ export class Enforcement {
     const askedAt = clock.monotonicMs();
     let answer = await this.#request(caller.ws, command);
     if (answer?.kind === "refine" && encodings !== undefined) {
-      const tokens = await this.#ports.countTokens(ask.body, encodings);
+      const tokens = await this.#ports.countTokens(ask.body.bytes, encodings);
       const bound =
         tokens === undefined ? call.bound : { ...call.bound, input: tokens, counted: true };
       answer = await this.#request(caller.ws, {
@@ -171,7 +177,7 @@ export class Enforcement {
     if (answer.kind !== "decided") return notDecided(id);
     const { grant, outcome, state } = answer;
     if (outcome === "hold" || grant === undefined) return decidedRefused(answer, caller.agent);
-    if (state !== "open") {
+    if (state !== "open" || answer.authorization !== id) {
       const message = `The hold ended (${state}) before the call could go out. Nothing was forwarded; try again.`;
       return refused("fail-closed", message, { authorization: id });
     }
@@ -179,7 +185,10 @@ export class Enforcement {
     return { ask, decided: answer, grant, lane, deadline: askedAt + answer.expires_ms };
   }
 
-  /** One question to the engine; undefined when it was not decided, with a void owed where it may have been. */
+  /**
+   * One question to the engine; undefined when it was not decided, with a void owed where it may
+   * have been.
+   */
   async #request(ws: string, command: AuthorizeCommand): Promise<Answer | undefined> {
     try {
       return await this.#ports.engine.request(ws, command, AUTHORIZE);
@@ -221,7 +230,7 @@ export class Enforcement {
     const { clock, config, providers, telemetry } = this.#ports;
     const price = config.prices(ask.caller.ws)?.model(lane?.prices ?? grant.provider, grant.model);
     const outputMax = price === undefined ? undefined : Number(price.output_max);
-    const body = ask.surface.prepare(ask.body, ask.call, { model: grant.model, outputMax });
+    const body = ask.surface.prepare(ask.body.bytes, ask.call, { model: grant.model, outputMax });
     const sentAt = clock.monotonicMs();
     let reply: ProviderReply;
     try {
@@ -232,7 +241,7 @@ export class Enforcement {
     } catch (cause) {
       return await this.#noAnswer(sent, cause);
     } finally {
-      ask.release();
+      ask.body.release();
     }
     telemetry.took("first-byte", clock.monotonicMs() - sentAt);
     if (reply.status >= 300) return this.#providerRefused(sent, reply);
@@ -290,10 +299,14 @@ export class Enforcement {
     const { surface, call, caller } = ask;
     const gate = new StreamGate(surface.streamReader(call), surface.strips(call));
     client.head(reply.status, { ...passedHeaders(reply.headers), ...decisionHeaders(decided) });
+    let notedAt = Number.NEGATIVE_INFINITY;
     await relayStream(reply, gate, client, drain, {
       progressed: () => {
+        const now = this.#ports.clock.monotonicMs();
+        if (now - notedAt < USAGE_EVERY_MS) return;
         const metered = gate.metered();
         if (metered.usage === undefined) return;
+        notedAt = now;
         this.#ports.outbox.noteUsage(caller.ws, this.#command(sent, metered), metered.complete);
       },
       ending: async () => {
@@ -379,7 +392,6 @@ export class Enforcement {
   }
 
   #refuse(ask: Ask, client: ClientPort, problem: Problem, decided?: DecidedAnswer): void {
-    ask.release();
     this.#ports.telemetry.ended(ask.surface.api, problem.code);
     sendProblem(
       client,

@@ -69,10 +69,9 @@ async function meteredCall(
     const read = await services.reader.read(surface.api, body.bytes);
     telemetry.took("read", clock.monotonicMs() - startedAt);
     if (!read.ok) return refuse(bodyRefused(read.bad, read.unsupported));
-    const { bytes, release } = body;
     const { call } = read;
     const passed = forwardHeaders(request.headers, surface);
-    const ask = { caller, surface, call, body: bytes, ...passed, query, release };
+    const ask = { caller, surface, call, body, ...passed, query };
     await services.enforcement.run(ask, client);
   } catch (cause) {
     if (!(cause instanceof ReadFault)) throw cause;

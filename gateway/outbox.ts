@@ -40,7 +40,6 @@ interface Owed {
 interface Noted {
   readonly ws: string;
   readonly at: number;
-  lastUsageAt: number;
   usage?: { readonly settle: SettleCommand; readonly complete: boolean };
 }
 
@@ -56,8 +55,6 @@ const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 10_000;
 /** Items delivered at once. */
 const DELIVERIES_MAX = 16;
-/** Usage of one running call is written at most this often, in ms. */
-const USAGE_EVERY_MS = 1_000;
 /** The file is rewritten once it is this large and mostly done, in bytes. */
 const COMPACT_BYTES = 4 * 1024 * 1024;
 
@@ -130,16 +127,13 @@ export class Outbox {
   async note(ws: string, authorization: string): Promise<void> {
     const at = this.#clock.wallMs();
     await this.#append({ record: "note", ws, authorization, at }, false);
-    this.#notes.set(authorization, { ws, at, lastUsageAt: -USAGE_EVERY_MS });
+    this.#notes.set(authorization, { ws, at });
   }
 
-  /** Writes down what a settle would say now; the provider's last word at once, others once a second. */
+  /** Writes down what a settle would say now; after the provider's last word nothing changes it. */
   noteUsage(ws: string, settle: SettleCommand, complete: boolean): void {
     const noted = this.#notes.get(settle.authorization);
     if (noted === undefined || noted.usage?.complete === true) return;
-    const now = this.#clock.monotonicMs();
-    if (!complete && now - noted.lastUsageAt < USAGE_EVERY_MS) return;
-    noted.lastUsageAt = now;
     noted.usage = { settle, complete };
     const at = this.#clock.wallMs();
     // Losing this line costs exactness after a crash, never the settle: the note itself stands.
@@ -224,7 +218,7 @@ export class Outbox {
   #replay(record: OutboxRecord): void {
     switch (record.record) {
       case "note":
-        this.#notes.set(record.authorization, { ws: record.ws, at: record.at, lastUsageAt: 0 });
+        this.#notes.set(record.authorization, { ws: record.ws, at: record.at });
         return;
       case "usage": {
         const noted = this.#notes.get(record.settle.authorization);

@@ -29,17 +29,35 @@ export class BodyBudget {
   }
 }
 
-/** A body in memory; `release` gives its room back, once. */
-export interface BodyBytes {
-  readonly bytes: Buffer;
-  readonly release: () => void;
+const RELEASED = Buffer.alloc(0);
+
+/** A body in memory, until it is released: a long stream must not keep the prompt it answers. */
+export class HeldBody {
+  readonly #budget: BodyBudget;
+  #bytes: Buffer;
+
+  constructor(bytes: Buffer, budget: BodyBudget) {
+    this.#bytes = bytes;
+    this.#budget = budget;
+  }
+
+  /** Empty once it is released. */
+  get bytes(): Buffer {
+    return this.#bytes;
+  }
+
+  /** Gives its room back, once. */
+  release(): void {
+    this.#budget.give(this.#bytes.length);
+    this.#bytes = RELEASED;
+  }
 }
 
 /** Reads a request's body within the limits. Undefined when the client left meanwhile. */
 export async function readRequestBody(
   request: IncomingMessage,
   budget: BodyBudget,
-): Promise<BodyBytes | Problem | undefined> {
+): Promise<HeldBody | Problem | undefined> {
   const encoding = request.headers["content-encoding"];
   if (encoding !== undefined && encoding !== "identity") {
     const message = `content-encoding: ${encoding.slice(0, 40)} is not read here; send the body as it is`;
@@ -53,20 +71,14 @@ export async function readRequestBody(
   if (Number(request.headers["content-length"] ?? 0) > BODY_BYTES_MAX) return tooLarge();
   const chunks: Buffer[] = [];
   let size = 0;
-  let released = false;
-  const release = () => {
-    if (released) return;
-    released = true;
-    budget.give(size);
-  };
   try {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       if (size + chunk.length > BODY_BYTES_MAX) {
-        release();
+        budget.give(size);
         return tooLarge();
       }
       if (!budget.take(chunk.length)) {
-        release();
+        budget.give(size);
         const message = "This gateway's memory for request bodies is full. Try again in a moment.";
         return refused("fail-closed", message);
       }
@@ -75,8 +87,8 @@ export async function readRequestBody(
     }
   } catch {
     // The client left in the middle of its own request.
-    release();
+    budget.give(size);
     return undefined;
   }
-  return { bytes: Buffer.concat(chunks, size), release };
+  return new HeldBody(Buffer.concat(chunks, size), budget);
 }

@@ -17,7 +17,10 @@ export interface UnitPrice {
   readonly per: bigint;
 }
 
-/** Prices in force from a prompt length on. The rates of the greatest `from_input` reached apply to the whole request. */
+/**
+ * Prices in force from a prompt length on. The rates of the greatest `from_input` reached apply to
+ * the whole request.
+ */
 export interface RateBand {
   /** Prompt tokens (all input units together) from which this band applies. "0" for the first. */
   readonly from_input: bigint;

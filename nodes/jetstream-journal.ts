@@ -8,11 +8,12 @@ import {
   jetstream,
   jetstreamManager,
 } from "@nats-io/jetstream";
-import { headers, type NatsConnection } from "@nats-io/nats-core";
+import type { NatsConnection } from "@nats-io/nats-core";
 
 import { utf8 } from "../bus/codec.ts";
 import { blockSubject, fenceSubject, journalStream } from "../bus/subjects.ts";
 import { decimal, integer, object, parseJson, text } from "../ledger/schema.ts";
+import { AckInbox } from "./ack-inbox.ts";
 import {
   type AppendOutcome,
   type Claim,
@@ -31,7 +32,6 @@ const LAST_SUBJECT_SEQUENCE_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subje
 const MESSAGE_ID = "Nats-Msg-Id";
 const WRONG_LAST_SEQUENCE = 10_071;
 
-/** An append that is not acknowledged in this time is looked for in the stream, in ms. */
 const APPEND_MS = 2_000;
 const READ_MS = 2_000;
 /** Claims are tried for so long, in ms; elections of a NATS cluster take 4 to 9 s. */
@@ -60,6 +60,11 @@ export interface JetstreamJournalOptions {
   readonly appends: NatsConnection;
   /** Bulk reads travel on it. */
   readonly replay: NatsConnection;
+  /**
+   * An append that is not acknowledged in this time is looked for in the stream, in ms; 2,000
+   * unless given.
+   */
+  readonly appendMs?: number;
 }
 
 interface Ack {
@@ -74,9 +79,11 @@ export class JetstreamJournal implements Journal {
   readonly #stream: string;
   readonly #blocks: string;
   readonly #fence: string;
+  readonly #acks: AckInbox;
 
   constructor(options: JetstreamJournalOptions) {
     this.#options = options;
+    this.#acks = new AckInbox(options.appends);
     this.#stream = journalStream(options.shard, options.era);
     this.#blocks = blockSubject(options.shard, options.era);
     this.#fence = fenceSubject(options.shard, options.era);
@@ -276,15 +283,14 @@ export class JetstreamJournal implements Journal {
     id: string,
     expectations: Readonly<Record<string, string>>,
   ): Promise<Ack> {
-    const header = headers();
-    header.set(MESSAGE_ID, id);
-    for (const [name, value] of Object.entries(expectations)) header.set(name, value);
-    const timeout = APPEND_MS;
-    const reply = await this.#options.appends.request(subject, payload, {
-      timeout,
-      headers: header,
-    });
-    return reply.json<Ack>();
+    const fields = { [MESSAGE_ID]: id, ...expectations };
+    const reply = await this.#acks.publish(
+      subject,
+      payload,
+      fields,
+      this.#options.appendMs ?? APPEND_MS,
+    );
+    return JSON.parse(utf8(reply)) as Ack;
   }
 
   #manager(nc: NatsConnection): Promise<JetStreamManager> {

@@ -9,6 +9,7 @@ import { Worker } from "node:worker_threads";
 
 import { type ConnectOptions, connectBus, type NatsConnection } from "../bus/connect.ts";
 import { NotDurable, requireDurable } from "../bus/durability.ts";
+import { serverTroubles } from "../bus/server-health.ts";
 import { ensureJournals, ensureLosable, replicasFor } from "../bus/streams.ts";
 import { PostgresUnavailable } from "../readmodel/connect.ts";
 import type { NodeConfig } from "./config.ts";
@@ -17,12 +18,15 @@ import type { Log } from "./log.ts";
 import { migrate } from "./postgres/migrate.ts";
 import type { ShardBacklog } from "./projector.ts";
 import type { FromProjector, ProjectorWorkerData, ToProjector } from "./projector-thread.ts";
+import type { OwnerStats } from "./shard-owner.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./worker.ts";
 
 const HEALTH_MS = 1_000;
 /** A drain that takes longer ends the process anyway: what is undecided stays undecided. ms */
 const DRAIN_MS = 10_000;
 const POSTGRES_RETRY_MS = 1_000;
+/** While shards are not decided, the servers are asked for their own health this often, in ms. */
+const TROUBLE_MS = 5_000;
 
 /** A running node. */
 export class NodeProcess {
@@ -36,6 +40,8 @@ export class NodeProcess {
   readonly #ended = Promise.withResolvers<number>();
   #backlog: readonly ShardBacklog[] = [];
   #draining = false;
+  #askedServersAt = Number.NEGATIVE_INFINITY;
+  #troubles = "";
   #exits = 0;
   #flushes = 0;
 
@@ -113,6 +119,7 @@ export class NodeProcess {
         break;
       case "stats":
         this.#stats.set(message.index, message);
+        if (message.missing.length > 0 || message.shards.some(isUnresolved)) this.#askServers();
         break;
     }
   }
@@ -174,6 +181,25 @@ export class NodeProcess {
     });
   }
 
+  /** Shards that cannot be taken or written may have their reason in a server, such as a full disk. */
+  #askServers(): void {
+    const { system } = this.#config;
+    const now = performance.now();
+    if (system === undefined || now - this.#askedServersAt < TROUBLE_MS) return;
+    this.#askedServersAt = now;
+    serverTroubles(system).then(
+      (troubles) => {
+        const text = troubles.join("; ");
+        if (text !== "" && text !== this.#troubles) {
+          this.#log.alarm("nothing is decided, because NATS is not well", { reason: text });
+        }
+        this.#troubles = text;
+      },
+      // Without an answer there is nothing to say that the lost connection has not said.
+      () => undefined,
+    );
+  }
+
   /** A server that was restarted may have been given another configuration. */
   async #watchDurability(): Promise<void> {
     for await (const status of this.#control.status()) {
@@ -190,6 +216,10 @@ export class NodeProcess {
       }
     }
   }
+}
+
+function isUnresolved({ term }: OwnerStats): boolean {
+  return term?.phase === "unresolved";
 }
 
 function loginOf({ servers, user, pass }: ConnectOptions): Omit<ConnectOptions, "name"> {

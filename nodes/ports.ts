@@ -9,7 +9,10 @@ export type StreamSeq = number;
 /** One append is one JetStream message, a block: all its entries land or none. */
 export type AppendOutcome =
   | { readonly kind: "appended"; readonly seq: StreamSeq }
-  /** A foreign message stands at tail + 1: this term is over. Drop all memory; a new term starts with a new claim. */
+  /**
+   * A foreign message stands at tail + 1: this term is over. Drop all memory; a new term starts
+   * with a new claim.
+   */
   | { readonly kind: "conflict"; readonly seq: StreamSeq }
   /** It may have landed or not. Only the stream's own tail can tell; see {@link Journal.resolve}. */
   | { readonly kind: "unknown"; readonly cause: unknown };
@@ -85,7 +88,10 @@ export interface SnapshotStore {
     shard: number,
     era: number,
   ): Promise<{ position: ShardPosition; workspaces: readonly WorkspaceSnapshot[] } | undefined>;
-  /** One transaction: the actors changed and the position, by compare-and-set; `stale` when a later one stands. */
+  /**
+   * One transaction: the actors changed and the position, by compare-and-set; `stale` when a later
+   * one stands.
+   */
   save(position: ShardPosition, changed: readonly WorkspaceSnapshot[]): Promise<"saved" | "stale">;
 }
 

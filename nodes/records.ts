@@ -9,7 +9,10 @@ export interface PostgresRecords extends RecordStore {
 const STATEMENT_MS = 1_000;
 const CONNECTIONS_MAX = 4;
 
-/** Opens the projection for owners that look up what memory has forgotten. Methods throw PostgresUnavailable. */
+/**
+ * Opens the projection for owners that look up what memory has forgotten. Methods throw
+ * PostgresUnavailable.
+ */
 export function openRecords(postgresUrl: string): PostgresRecords {
   const pool = openPool(postgresUrl, {
     name: "tarmac records",

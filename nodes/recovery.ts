@@ -28,6 +28,15 @@ export interface RecoveryPorts {
   readonly records: RecordStore;
   readonly clock: Clock;
   readonly log: Log;
+  /** False once the shard is to be another's: a long replay then ends early. */
+  readonly isWanted?: () => boolean;
+}
+
+/** The shard is no longer wanted here. Nothing was decided. */
+export class RecoveryCancelled extends Error {
+  override readonly name = "RecoveryCancelled";
+  readonly code = "recovery-cancelled";
+  readonly outcome = "none";
 }
 
 export interface ShardPlace {
@@ -62,7 +71,7 @@ export interface Recovered {
  * and the takeover waits. They only grow, so a journal that ends before them has lost messages.
  *
  * @throws JournalBroken when journal, snapshot and projection disagree: the shard must halt.
- * @throws ClaimLost, ReplayStalled and faults of Postgres or NATS: it may be tried again.
+ * @throws ClaimLost, ReplayStalled, RecoveryCancelled and faults of Postgres or NATS: it may be tried again.
  */
 export async function recoverShard(place: ShardPlace, ports: RecoveryPorts): Promise<Recovered> {
   const { shard, era, owner } = place;
@@ -79,7 +88,10 @@ export async function recoverShard(place: ShardPlace, ports: RecoveryPorts): Pro
     );
   }
   const replay = new Replay(place, snapshot, ports.log);
-  await ports.journal.replay(replay.from, claim.seq, (message) => replay.take(message));
+  await ports.journal.replay(replay.from, claim.seq, (message) => {
+    if (ports.isWanted?.() === false) throw new RecoveryCancelled(`shard ${shard} is given up`);
+    replay.take(message);
+  });
   for (const state of replay.workspaces.values()) beginTerm(state, claim.at);
   const { workspaces, halted, dirty, lastBlock, entries } = replay;
   return {

@@ -18,7 +18,10 @@ import { type ShardPorts, type ShardStats, ShardTerm } from "./shard.ts";
 
 /** The commands of one shard, heard on the bus. */
 export interface CommandFeed {
-  /** Hears commands from now on. The function it returns takes no more and settles when all it took are delivered. */
+  /**
+   * Hears commands from now on. The function it returns takes no more and settles when all it took
+   * are delivered.
+   */
   subscribe(shard: number, receive: (request: ShardRequest) => void): () => Promise<void>;
 }
 
@@ -53,6 +56,7 @@ export class ShardOwner {
   #term: ShardTerm | undefined;
   #work: Promise<void> = Promise.resolve();
   #reason: string | undefined;
+  #wanted = false;
   #housekeeping: Housekeeping | undefined;
   #unsubscribe: (() => Promise<void>) | undefined;
   /** Messages below this one were known to be in the journal when the last term ended. */
@@ -80,12 +84,14 @@ export class ShardOwner {
   take(): Promise<void> {
     if (this.#phase !== "idle") return this.#work;
     this.#phase = "taking";
+    this.#wanted = true;
     this.#work = this.#take().catch((error: unknown) => this.#failed(error));
     return this.#work;
   }
 
   /** Gives the shard up in order: what is decided is appended and answered, then the lease is free. */
   async give(): Promise<void> {
+    this.#wanted = false;
     await this.#work;
     if (this.#phase !== "owning" || this.#term === undefined) return;
     this.#phase = "giving";
@@ -113,7 +119,8 @@ export class ShardOwner {
       return;
     }
     const startedAt = clock.monotonicMs();
-    const recovered = await recoverShard(this.#place, this.#ports);
+    const isWanted = () => this.#wanted;
+    const recovered = await recoverShard(this.#place, { ...this.#ports, isWanted });
     if (recovered.claim.seq <= this.#known) {
       throw new JournalBroken(`the journal of shard ${shard} ends before message ${this.#known}`);
     }

@@ -145,7 +145,7 @@ export class ShardWorker {
     for (const [shard, owner] of this.#owners.entries()) {
       // Neither rejects: what goes wrong is logged and tried again.
       if (due.has(shard)) void owner.take();
-      else if (owner.phase === "owning") void owner.give();
+      else if (owner.phase === "owning" || owner.phase === "taking") void owner.give();
     }
   }
 

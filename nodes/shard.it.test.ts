@@ -165,7 +165,7 @@ describe("append unresolved", () => {
       };
       const command = authorize();
       const sent = send(term, ws, command);
-      await pause(30);
+      while (term.stats.phase === "active") await pause(5);
       expect(term.stats.phase).toBe("unresolved");
       expect(sent.answered).toBeUndefined();
       expect(code(await send(term, ws, authorize()).answer)).toBe("append-unresolved");

@@ -313,7 +313,7 @@ export class ModelRun {
     const { config } = this.world.state;
     const maps = { agent: config.agents, cost_center: config.costCenters, team: config.teams };
     const known = item in maps ? maps[item].get(id) : config.settings;
-    const { [kind]: _, ...rest } = known?.caps as Record<string, NanoUsd>;
+    const { [kind]: _, ...rest } = (known?.caps ?? {}) as Record<string, NanoUsd>;
     const caps = limit === undefined ? rest : { ...rest, [kind]: limit };
     const value = { ...known, caps } as AgentSettings;
     const change = { id, item, value } as ConfigChange;

@@ -210,6 +210,8 @@ describe("a machine that loses its servers", () => {
 
   test("Postgres gone: calls go on, and the projection resumes with nothing skipped", async () => {
     const session = await machine.session();
+    // Owners go on without Postgres; a shard on its way to another owner would wait for it.
+    await machine.untilSettled();
     await machine.kill("postgres");
     const answers = await Promise.all(
       Array.from({ length: 40 }, (_, index) => ask(machine, main, SURFACES[index % 2] ?? "openai")),

@@ -14,6 +14,7 @@ import { startTestServers, type TestServers } from "../../cli/provision/test-clu
 import { pushConfig } from "../../cli/push-config.ts";
 import type { ConfigChange, PolicySettings } from "../../ledger/workspace-config.ts";
 import { buildPriceCard } from "../../prices/card.ts";
+import { inheritedEnvironment } from "./config.ts";
 
 export interface ClusterOptions {
   readonly nodes?: number;
@@ -77,7 +78,7 @@ export async function startBenchCluster(options: ClusterOptions = {}): Promise<B
     const { logins } = servers.nats;
     const operatorUrl = natsLoginUrl(logins.operator);
     const env: NodeJS.ProcessEnv = {
-      ...process.env,
+      ...inheritedEnvironment(),
       TARMAC_HOME: servers.dir,
       TARMAC_NATS_SYSTEM_URL: servers.nats.systemUrl,
       TARMAC_NATS_URL: natsLoginUrl(logins.node),
@@ -158,7 +159,7 @@ async function startGateway(
   const port = await freePort();
   const name = options.name ?? "gateway";
   const child = await startProcess(dir, name, "gateway/main.ts", [], {
-    ...process.env,
+    ...inheritedEnvironment(),
     ANTHROPIC_API_KEY: "simulated",
     OPENAI_API_KEY: "simulated",
     TARMAC_BIND: "127.0.0.1",

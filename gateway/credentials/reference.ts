@@ -5,7 +5,10 @@ export type CredentialReference =
   | { readonly kind: "file"; readonly path: string }
   | { readonly kind: "passthrough" };
 
-/** Reads `env:NAME`, `file:/path`, `exec:/program argument …` or `passthrough`; a sentence when it is none. */
+/**
+ * Reads `env:NAME`, `file:/path`, `exec:/program argument …` or `passthrough`; a sentence when it
+ * is none.
+ */
 export function parseReference(text: string): CredentialReference | string {
   if (text === "passthrough") return { kind: "passthrough" };
   const colon = text.indexOf(":");

@@ -29,7 +29,11 @@ export function record<T>(
 }
 
 export const hex = (length: number) =>
-  fc.string({ maxLength: length, minLength: length, unit: fc.constantFrom(..."0123456789abcdef") });
+  fc.string({
+    maxLength: length,
+    minLength: length,
+    unit: fc.constantFrom(..."0123456789abcdef".split("")),
+  });
 /** Any character but half a pair of surrogates; the awkward ones more often. */
 const character = fc.oneof(
   fc.constantFrom(

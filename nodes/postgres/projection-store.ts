@@ -37,7 +37,10 @@ export class ProjectionStore {
     this.#era = era;
   }
 
-  /** Position and heads of a shard; makes the position's row when the shard is new. @throws PostgresUnavailable */
+  /**
+   * Position and heads of a shard; makes the position's row when the shard is new. @throws
+   * PostgresUnavailable
+   */
   read(shard: number): Promise<StoredProjection> {
     return this.#run("read where its projection stands", async (client) => {
       await client.query(MAKE_POSITION, [shard, this.#era, NO_BLOCK_HASH]);
@@ -53,7 +56,10 @@ export class ProjectionStore {
     });
   }
 
-  /** Position of a shard alone: what became of a transaction whose end was not heard. @throws PostgresUnavailable */
+  /**
+   * Position of a shard alone: what became of a transaction whose end was not heard. @throws
+   * PostgresUnavailable
+   */
   async position(shard: number): Promise<Position | undefined> {
     return this.#run("read where its projection stands", (client) =>
       readPosition(client, shard, this.#era),
@@ -94,7 +100,10 @@ export class ProjectionStore {
     });
   }
 
-  /** Whether this Postgres writes to disk at all. With `fsync` off, durable means nothing. @throws PostgresUnavailable */
+  /**
+   * Whether this Postgres writes to disk at all. With `fsync` off, durable means nothing. @throws
+   * PostgresUnavailable
+   */
   async syncs(): Promise<boolean> {
     return this.#run("ask whether it syncs", async (client) => {
       const setting = await client.query<{ fsync: string }>("SHOW fsync");

@@ -3,7 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TimeoutError } from "@nats-io/nats-core";
-import { type ConnectOptions, connectBus, type NatsConnection } from "../../bus/connect.ts";
+import {
+  type ConnectOptions,
+  connectBus,
+  type NatsConnection,
+  newInbox,
+} from "../../bus/connect.ts";
 import { ensureJournals, ensureLosable } from "../../bus/streams.ts";
 import { FIRST_ERA } from "../../bus/subjects.ts";
 import { provisionConfig } from "../../cli/provision/config.ts";
@@ -33,36 +38,44 @@ export async function prepareStreams(nc: NatsConnection, shards = 4): Promise<vo
 export type Fault = "none" | "lost-reply" | "lost-request";
 
 export interface FaultyConnection {
-  readonly nc: NatsConnection;
+  nc: NatsConnection;
   /** Decides about each request to a subject, in order. */
   fault: (subject: string) => Fault;
 }
 
-/** A connection whose requests meet with what the test says. */
+/** A connection whose requests, and publishes that wait for a reply, meet with what the test says. */
 export function faulty(nc: NatsConnection): FaultyConnection {
-  const wrapped: FaultyConnection = {
-    fault: () => "none",
-    nc: new Proxy(nc, {
-      get(target, property) {
-        if (property === "request") {
-          return async (...args: Parameters<NatsConnection["request"]>) => {
-            const fault = wrapped.fault(args[0]);
-            if (fault === "lost-request") throw new TimeoutError();
-            const reply = await target.request(...args);
-            if (fault === "lost-reply") throw new TimeoutError();
-            return reply;
-          };
-        }
-        const value: unknown = Reflect.get(target, property, target);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    }),
+  const wrapped: FaultyConnection = { fault: () => "none", nc };
+  const request: NatsConnection["request"] = async (...args) => {
+    const fault = wrapped.fault(args[0]);
+    if (fault === "lost-request") throw new TimeoutError();
+    const reply = await nc.request(...args);
+    if (fault === "lost-reply") throw new TimeoutError();
+    return reply;
   };
+  const publish: NatsConnection["publish"] = (subject, payload, options) => {
+    const fault = options?.reply === undefined ? "none" : wrapped.fault(subject);
+    if (fault === "lost-request") return;
+    // The acknowledgement goes where nobody listens.
+    const reply = fault === "lost-reply" ? { reply: `${newInbox(nc)}.lost` } : {};
+    nc.publish(subject, payload, { ...options, ...reply });
+  };
+  wrapped.nc = new Proxy(nc, {
+    get(target, property) {
+      if (property === "request") return request;
+      if (property === "publish") return publish;
+      const value: unknown = Reflect.get(target, property, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
   return wrapped;
 }
 
+/** Long enough for a machine that is out of breath, short enough to wait for. */
+const APPEND_MS = 300;
+
 export function journalOf(appends: NatsConnection, replay: NatsConnection, shard = 0) {
-  return new JetstreamJournal({ shard, era: FIRST_ERA, appends, replay });
+  return new JetstreamJournal({ shard, era: FIRST_ERA, appends, replay, appendMs: APPEND_MS });
 }
 
 /** A nats-server of the test's own that can be killed and started again on the same data and port. */

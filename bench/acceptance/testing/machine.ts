@@ -26,6 +26,7 @@ import { type ChildExit, type RunningChild, startChild } from "../../../cli/prov
 import { pushConfig } from "../../../cli/push-config.ts";
 import { buildPriceCard, type PriceCard } from "../../../prices/card.ts";
 import type { WorkspacePlan } from "../../cluster/cluster.ts";
+import { acceptanceOptions } from "./options.ts";
 
 export interface MachineOptions {
   /** 2 unless given. */
@@ -43,6 +44,12 @@ interface Part {
   readonly pid: number;
   readonly exited: Promise<ChildExit>;
   readonly stop: () => Promise<unknown>;
+}
+
+/** What a node writes of itself. */
+interface Health {
+  readonly at: string;
+  readonly shards: readonly { readonly shard: number; readonly phase: string }[];
 }
 
 /** `nats`, `postgres`, `gateway`, `node-1`, … */
@@ -237,6 +244,34 @@ export class Machine {
     throw new Error(`the gateway is not ready: ${last}\n${await this.logOf("gateway")}`);
   }
 
+  /**
+   * Waits until every shard has its owner and none is on its way to another: while Postgres is away,
+   * a shard cannot be taken over.
+   */
+  async untilSettled(nodes: readonly number[] = [1, 2]): Promise<void> {
+    const deadline = performance.now() + READY_MS;
+    const sinceMs = Date.now();
+    for (;;) {
+      const healths = await Promise.all(nodes.map((number) => this.#healthOf(number)));
+      // Written after two rounds of placing have come and gone.
+      const fresh = healths.every((health) => Date.parse(health?.at ?? "") > sinceMs + 1_500);
+      const owned = healths.flatMap((health) => health?.shards ?? []);
+      const settled =
+        owned.length === this.shards && owned.every(({ phase }) => phase === "owning");
+      if (fresh && settled) return;
+      if (performance.now() > deadline) {
+        throw new Error(`shards do not settle: ${JSON.stringify(healths)}`);
+      }
+      await sleep(100);
+    }
+  }
+
+  async #healthOf(number: number): Promise<Health | undefined> {
+    const file = join(this.dir, "nodes", `node-${number}.json`);
+    const text = await readFile(file, "utf8").catch(() => "");
+    return text === "" ? undefined : (JSON.parse(text) as Health);
+  }
+
   /** Names of the parts that were started and not ended by this machine, in the order of their start. */
   get running(): readonly PartName[] {
     return [...this.#parts.keys()];
@@ -297,6 +332,7 @@ export class Machine {
       name === "gateway" ? 0 : name.startsWith("node") ? 1 : name === "nats" ? 2 : 3;
     const names = [...this.#parts.keys()].toSorted((a, b) => order(a) - order(b));
     for (const name of names) await this.stop(name);
-    await rm(this.dir, { force: true, recursive: true });
+    if (acceptanceOptions().keep) process.stderr.write(`kept: ${this.dir}\n`);
+    else await rm(this.dir, { force: true, recursive: true });
   }
 }

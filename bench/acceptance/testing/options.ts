@@ -6,14 +6,20 @@ export interface AcceptanceOptions {
   readonly seed: number;
   /** Many more calls and rounds than `npm test` has time for. */
   readonly long: boolean;
+  /** Leave directories and logs of the machines behind. */
+  readonly keep: boolean;
 }
 
-/** Reads `TARMAC_TEST_SEED` and `TARMAC_TEST_LONG`. @throws Error when the seed is no whole number */
+/**
+ * Reads `TARMAC_TEST_SEED`, `TARMAC_TEST_LONG` and `TARMAC_TEST_KEEP`.
+ * @throws Error when the seed is no whole number.
+ */
 export function acceptanceOptions(env: NodeJS.ProcessEnv = process.env): AcceptanceOptions {
   const given = env["TARMAC_TEST_SEED"];
   const seed = given === undefined ? randomInt(2 ** 32) : Number(given);
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
     throw new Error(`TARMAC_TEST_SEED: "${given}" is no whole number below 2^32`);
   }
-  return { long: env["TARMAC_TEST_LONG"] === "1", seed };
+  const [keep, long] = [env["TARMAC_TEST_KEEP"] === "1", env["TARMAC_TEST_LONG"] === "1"];
+  return { keep, long, seed };
 }
