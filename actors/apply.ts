@@ -2,6 +2,7 @@ import { assert } from "../ledger/assert.ts";
 import { capKind, counterKey } from "../ledger/caps.ts";
 import type { SealedEntry } from "../ledger/chain.ts";
 import type { AuthorizeEntry, Entry, Leg } from "../ledger/entries.ts";
+import { idTime } from "../ledger/ids.ts";
 import { addUsd, ZERO_USD } from "../ledger/money.ts";
 import { applyChanges } from "./configure.ts";
 import { dueOf, foldRecord, type LifeEntry, movementOf } from "./record.ts";
@@ -117,6 +118,7 @@ function assertAdmission(entry: AuthorizeEntry): void {
 export function remember(state: WorkspaceState, record: AuthorizationRecord): void {
   const { authorization, idempotency } = record;
   state.authorizations.set(authorization, record);
+  state.newestId = Math.max(state.newestId, idTime(authorization));
   if (idempotency !== undefined && !state.idempotency.has(idempotency)) {
     state.idempotency.set(idempotency, authorization);
   }
@@ -153,7 +155,8 @@ function setCounter(
   known.lastAt = at;
 }
 
-function freshCounter(leg: Leg, at: number): Counter {
+/** A counter that begins with the balance of a leg, at the ledger time of its entry. */
+export function freshCounter(leg: Leg, at: number): Counter {
   return {
     cap: leg.cap,
     kind: capKind(leg.cap),

@@ -4,7 +4,8 @@
  */
 import { describe, expect, test } from "vitest";
 import type { AgentSettings } from "../ledger/workspace-config.ts";
-import { agent, modelPrice, PRICES, usd, World } from "./testing/world.ts";
+import { modelPrice, PRICES } from "./testing/prices.ts";
+import { agent, usd, World } from "./testing/world.ts";
 
 const HELD = usd("0.048");
 const USAGE = { input: 100n, output: 100n };

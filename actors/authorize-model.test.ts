@@ -4,7 +4,8 @@
  */
 import { describe, expect, test } from "vitest";
 import type { PolicyRule } from "../ledger/policy.ts";
-import { agent, bound, LANE, modelPrice, PRICES, usd, World } from "./testing/world.ts";
+import { bound, LANE, modelPrice, PRICES } from "./testing/prices.ts";
+import { agent, usd, World } from "./testing/world.ts";
 
 describe("models and prices", () => {
   test.each([
@@ -124,6 +125,9 @@ describe("refine", () => {
 
   test("refine: not where no bound would help", () => {
     expect(world.authorize({ model: "gpt-9", refinable: true }).rule).toBe("00");
+    world.setAgent("bot", { frozen: true });
+    expect(world.authorize({ refinable: true }).reason).toBe("frozen");
+    world.setAgent("bot", { frozen: false });
     const policy = { rebalancing: [{ P0: "shed" as const, pace_from: 0n }], rules: [] };
     world.configure([], { policy });
     expect(world.authorize({ refinable: true, usage_bound: wide })).toMatchObject({

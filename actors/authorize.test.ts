@@ -3,7 +3,8 @@
  * Method: a workspace with a clock of its own; the entry and the answer of single calls.
  */
 import { describe, expect, test } from "vitest";
-import { agent, KEY, PRICES, START, usd, World } from "./testing/world.ts";
+import { PRICES } from "./testing/prices.ts";
+import { agent, KEY, START, usd, World } from "./testing/world.ts";
 
 const DAY = 86_400_000;
 

@@ -10,7 +10,8 @@ import { INT64_MAX, type NanoUsd } from "../ledger/money.ts";
 import { type Parsed, parseJson } from "../ledger/schema.ts";
 import { modelPrice as modelPriceSchema } from "../ledger/workspace-config.ts";
 import { answerSchema, type Command, commandSchema } from "./commands.ts";
-import { agent, bound, modelPrice, PRICES, usd, World } from "./testing/world.ts";
+import { bound, modelPrice, PRICES } from "./testing/prices.ts";
+import { agent, usd, World } from "./testing/world.ts";
 
 const HUGE = 10n ** 12n;
 

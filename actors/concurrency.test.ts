@@ -5,7 +5,8 @@
  */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { agent, bound, usd, World } from "./testing/world.ts";
+import { bound } from "./testing/prices.ts";
+import { agent, usd, World } from "./testing/world.ts";
 
 /** $0.006 at tier S. */
 const CALL = { model: "model-s", run: "r1", usage_bound: bound(1_000n, 1_000n) };

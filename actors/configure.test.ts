@@ -5,7 +5,8 @@
 import { describe, expect, test } from "vitest";
 import type { ConfigChange } from "../ledger/workspace-config.ts";
 import type { ConfigureCommand } from "./commands.ts";
-import { agent, foundingCommand, LANE, PRICES, usd, World } from "./testing/world.ts";
+import { LANE, PRICES } from "./testing/prices.ts";
+import { agent, foundingCommand, usd, World } from "./testing/world.ts";
 
 const team = (id: string): ConfigChange => ({ id, item: "team", value: { caps: {} } });
 const kinds = (world: World, count: number) =>

@@ -3,8 +3,9 @@
  * Method: a clock moved by the millisecond around the due time; renewals, captures, takeovers.
  */
 import { describe, expect, test } from "vitest";
+import { decodeSnapshot, encodeSnapshot } from "./snapshot.ts";
 import { agent, START, usd, World } from "./testing/world.ts";
-import { expireDue, nextExpiry } from "./workspace.ts";
+import { beginTerm, expireDue, nextExpiry } from "./workspace.ts";
 
 const expired = (world: World) =>
   world.entries.flatMap(({ entry }) => (entry.kind === "expire" ? [entry.authorization] : []));
@@ -218,6 +219,22 @@ describe("takeover", () => {
       "expire",
     ]);
     expect(expired(world)[0]).toBe(before);
+  });
+
+  test("takeover: a claim stamped by a server whose clock is behind shortens no grace (R13)", () => {
+    const world = new World();
+    world.authorize();
+    world.pass(25_000);
+    world.takeOver("journal");
+    world.void(world.id());
+    const promised = world.claimAt + 30_000;
+    world.state = decodeSnapshot(encodeSnapshot(world.state));
+    world.epoch += 1n;
+    world.claimAt -= 20_000;
+    beginTerm(world.state, world.claimAt);
+    expect(world.pass(29_999)).toEqual([]);
+    world.pass(1);
+    expect(world.last("expire").due_at).toBe(promised);
   });
 
   test("takeover: the grace of an earlier term is in the ledger, so a third owner keeps it (R13)", () => {

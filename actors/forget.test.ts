@@ -198,10 +198,27 @@ describe("what was forgotten", () => {
         const { authorization } = world.authorize();
         world.settle(authorization, { usage: USAGE });
         world.pass(days * DAY);
+        // The ledger's time has moved on since its own last entry.
+        world.void(world.id());
         if (forgets) forgetAll(world);
         world.settle(authorization, { final: false, part: "2", usage: USAGE });
         expect(world.balance("agent:bot/run", authorization).settled).toBe(settled);
       }
+    }
+  });
+
+  test("fetch: a run of its own that began anew in between is restored as it began anew (R6a)", () => {
+    for (const forgets of [true, false]) {
+      const world = new World();
+      const { authorization } = world.authorize();
+      world.void(authorization);
+      world.settle(authorization, { final: false, usage: USAGE });
+      world.pass(36 * DAY);
+      world.settle(authorization, { final: false, part: "2", usage: USAGE });
+      world.pass(DAY);
+      if (forgets) forgetAll(world);
+      world.settle(authorization, { part: "3", usage: USAGE });
+      expect(world.balance("agent:bot/run", authorization).settled).toBe(usd("0.0096"));
     }
   });
 
@@ -256,7 +273,8 @@ describe("what was forgotten", () => {
     // A new id of the time before the snapshot is asked for once, and then decided.
     expect(world.authorize().outcome).toBe("admit");
     expect(world.fetches).toBe(2);
-    world.pass(30_001);
+    // A younger one than any there was cannot have been left out: nobody waits for Postgres.
+    world.pass(1);
     expect(world.authorize().outcome).toBe("admit");
     expect(world.fetches).toBe(2);
     expect(world.authorize({ idempotency: sha256Hex("i") }).outcome).toBe("admit");
@@ -265,5 +283,31 @@ describe("what was forgotten", () => {
     expect(world.authorize({ idempotency: sha256Hex("j") }).outcome).toBe("admit");
     expect(world.fetches).toBe(3);
     expect(encodeSnapshot(world.state)).toContain('"v":1');
+  });
+
+  test("snapshot: after one, an id from ahead of its time is still fetched (R3)", () => {
+    const world = new World();
+    world.now += 29_000;
+    const ahead = world.call();
+    world.now -= 29_000;
+    const first = world.send(ahead);
+    world.settle(ahead.authorization, { usage: USAGE });
+    world.takeOver("snapshot");
+    world.pass(10_000);
+    expect(world.send(ahead)).toEqual({ ...first, state: "settled" });
+    expect(world.fetches).toBe(1);
+  });
+
+  test("snapshot: a void of an id from far ahead does not send every later id to Postgres", () => {
+    const world = new World();
+    world.now += 3_600_000;
+    const ahead = world.id();
+    world.now -= 3_600_000;
+    world.send({ authorization: ahead, kind: "void", reason: "x" });
+    const { fetches } = world;
+    world.takeOver("snapshot");
+    world.pass(30_001);
+    expect(world.authorize().outcome).toBe("admit");
+    expect(world.fetches).toBe(fetches);
   });
 });

@@ -4,7 +4,8 @@
  */
 import { describe, expect, test } from "vitest";
 import { authorizationId } from "../ledger/ids.ts";
-import { agent, bound, START, sha256Hex, usd, World } from "./testing/world.ts";
+import { bound } from "./testing/prices.ts";
+import { agent, START, sha256Hex, usd, World } from "./testing/world.ts";
 import { forget } from "./workspace.ts";
 
 const KEY_A = sha256Hex("key and idempotency key");

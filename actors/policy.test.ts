@@ -5,7 +5,8 @@
 import { describe, expect, test } from "vitest";
 import type { PolicyRule } from "../ledger/policy.ts";
 import type { AgentSettings } from "../ledger/workspace-config.ts";
-import { agent, bound, modelPrice, PRICES, usd, World } from "./testing/world.ts";
+import { bound, modelPrice, PRICES } from "./testing/prices.ts";
+import { agent, usd, World } from "./testing/world.ts";
 
 /** A month's use, nine of thirty days in: $3 of $10 is a pace of 100 %. */
 function worldAt(pacePercent: bigint, settings: Partial<AgentSettings> = {}): World {

@@ -94,6 +94,7 @@ const snapshotSchema = object({
   hash,
   holds_until: instant,
   last_stage: text(64),
+  newest_id: instant,
   policy: policySettings,
   policy_seq: decimal(0n),
   price_seq: decimal(0n),
@@ -173,6 +174,8 @@ export function encodeSnapshot(state: WorkspaceState): string {
     hash: state.head.hash,
     holds_until: state.holdsUntil,
     last_stage: state.lastStage,
+    // No younger than an id may be: one from the end of time would make a moment that cannot be read.
+    newest_id: Math.min(state.newestId, state.time + ID_FUTURE_MS),
     policy: state.policy,
     policy_seq: state.policySeq,
     price_seq: state.priceSeq,
@@ -221,8 +224,10 @@ export function decodeSnapshot(snapshot: string): WorkspaceState {
     });
   }
   for (const record of read.authorizations) remember(state, recordIn(record));
-  // Ids as young as this were good when the snapshot was cut, and it leaves the closed ones out.
-  state.fetchBefore = read.time + ID_FUTURE_MS;
+  // The closed ones were left out, and none of them is younger than this. A void takes an id of any
+  // time, also of one far ahead that no authorize would be given.
+  state.newestId = Math.max(state.newestId, read.newest_id);
+  state.fetchBefore = Math.min(read.newest_id, read.time + ID_FUTURE_MS);
   state.holdsUntil = read.holds_until;
   return state;
 }

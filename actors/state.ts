@@ -128,6 +128,8 @@ export interface WorkspaceState {
    * alone cannot tell; ms. 0 while memory holds everything.
    */
   fetchBefore: number;
+  /** The youngest own time of any id there was, ms: what a snapshot leaves out is no younger. */
+  newestId: number;
   /** R13: no hold ends before this; set by the claim of the present term. ms */
   holdsUntil: number;
 }
@@ -161,6 +163,7 @@ export function createWorkspace(ws: string): WorkspaceState {
     openHolds: 0,
     fading: [],
     fetchBefore: 0,
+    newestId: 0,
     holdsUntil: 0,
   };
 }

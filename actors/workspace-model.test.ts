@@ -7,7 +7,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeSnapshot } from "./snapshot.ts";
-import { ModelRun, operation } from "./testing/model-run.ts";
+import { ModelRun } from "./testing/model-run.ts";
+import { operation } from "./testing/operations.ts";
 import { whatMatters } from "./testing/what-matters.ts";
 import { replayEntry } from "./workspace.ts";
 

@@ -10,11 +10,12 @@
  * leaves only when they are on disk.
  */
 import { assert, unreachable } from "../ledger/assert.ts";
+import { counterKey } from "../ledger/caps.ts";
 import { type SealedEntry, sealEntry } from "../ledger/chain.ts";
 import { decodeOwnEntry } from "../ledger/codec.ts";
 import type { EntryBody, EntryBodyOf } from "../ledger/entries.ts";
 import { idTime } from "../ledger/ids.ts";
-import { applyEntry, remember } from "./apply.ts";
+import { applyEntry, freshCounter, remember } from "./apply.ts";
 import { decideAuthorize, ID_PAST_MS } from "./authorize.ts";
 import { decideAdjust, decideVoid, expireBody, renew, voidStanding } from "./closing.ts";
 import type { Answer, Command } from "./commands.ts";
@@ -26,6 +27,7 @@ import {
   dueOf,
   foldRecord,
   isLifeEntry,
+  type LifeEntry,
   lastSeqOf,
   ownRunOf,
   postedAnswerOf,
@@ -227,31 +229,31 @@ export function beginTerm(state: WorkspaceState, claimAt: number): void {
 function restore(state: WorkspaceState, fetched: Fetched, context: TurnContext): void {
   if (fetched.lines.length === 0 || state.authorizations.has(fetched.authorization)) return;
   let record: AuthorizationRecord | undefined;
-  let lastAt = 0;
+  let last: LifeEntry | undefined;
   for (const line of fetched.lines) {
     const entry = decodeOwnEntry(line);
     assert(entry.ws === state.ws && isLifeEntry(entry), "a fetched entry of something else");
     record = foldRecord(record, entry, context.sha256Hex(line));
-    lastAt = entry.at;
+    last = entry;
   }
-  assert(record !== undefined && record.state !== "open", "an open hold is always in memory");
+  assert(record !== undefined && last !== undefined, "what was fetched has entries");
+  assert(record.state !== "open", "an open hold is always in memory");
   remember(state, record);
   state.fading.push(record.authorization);
-  restoreOwnRun(state, record, lastAt);
+  restoreOwnRun(state, record, last);
 }
 
-/** A call that is a run of its own has no counter once it is forgotten: its record is the counter. */
-function restoreOwnRun(state: WorkspaceState, record: AuthorizationRecord, lastAt: number): void {
+/**
+ * A call that is a run of its own has no counter once it is forgotten. Nothing else moves that counter,
+ * so the last entry of the call states its balance.
+ */
+function restoreOwnRun(state: WorkspaceState, record: AuthorizationRecord, last: LifeEntry): void {
   const key = ownRunOf(record);
   if (key === undefined || state.counters.has(key)) return;
-  state.counters.set(key, {
-    cap: key.slice(0, key.indexOf("|")),
-    kind: "run",
-    period: record.run,
-    settled: record.settled,
-    held: record.held,
-    lastAt,
-  });
+  for (const leg of last.legs) {
+    if (counterKey(leg.cap, leg.period) === key)
+      state.counters.set(key, freshCounter(leg, last.at));
+  }
 }
 
 /**

@@ -16,6 +16,7 @@
  */
 import type { Answer, AuthorizeCommand, DecidedAnswer, SettleCommand } from "../actors/commands.ts";
 import { type Lane, laneKey } from "../ledger/price-card.ts";
+import { type Ask, authorizeCommand } from "./ask.ts";
 import type { Caller } from "./authenticate.ts";
 import { newForwardedId } from "./call-ids.ts";
 import { encodingsOf } from "./count-tokens.ts";
@@ -33,14 +34,15 @@ import {
   type Telemetry,
 } from "./ports.ts";
 import type { ProviderTargets, Target } from "./provider-target.ts";
-import type { HeldBody } from "./read-body.ts";
 import {
   decidedRefused,
   engineRefused,
+  notDecided,
   type Problem,
   providerFailed,
   refused,
   usdHeader,
+  wrongLane,
 } from "./refusal.ts";
 import { Drain, type DrainLimits, gatherBody, relayStream } from "./relay.ts";
 import { decisionHeaders, oneHeader, passedHeaders } from "./response-headers.ts";
@@ -48,7 +50,7 @@ import { sendProblem } from "./send-problem.ts";
 import { servedModel } from "./served-model.ts";
 import type { Posted, Settlement } from "./settlement.ts";
 import { StreamGate } from "./stream-gate.ts";
-import { type CallRequest, type Metered, NOT_METERED, type Surface } from "./surface.ts";
+import { type Metered, NOT_METERED, type Surface } from "./surface.ts";
 
 /** A try of an authorize, and all of them together, in ms (architecture §3). */
 const AUTHORIZE = { tryTimeoutMs: 400, deadlineMs: 3_000 } as const;
@@ -56,21 +58,6 @@ const AUTHORIZE = { tryTimeoutMs: 400, deadlineMs: 3_000 } as const;
 const CATCH_UP_MS = 1_000;
 /** The usage of a running stream is written down this often at most, in ms. */
 const USAGE_EVERY_MS = 1_000;
-
-/** A call that has been read: who asks for what. */
-export interface Ask {
-  readonly caller: Caller;
-  readonly surface: Surface;
-  readonly call: CallRequest;
-  /** Released once the call has left. */
-  readonly body: HeldBody;
-  /** Headers of the client that are passed on; none of ours. */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Headers that choose whose account is billed: passed on only beside the caller's own credential. */
-  readonly accountHeaders: Readonly<Record<string, string>>;
-  /** Query of the request that is passed on, with its question mark, or nothing. */
-  readonly query: string;
-}
 
 /** What enforcement works with. */
 export interface EnforcementPorts {
@@ -155,7 +142,7 @@ export class Enforcement {
     const { caller, surface, call } = ask;
     const { clock, config, telemetry } = this.#ports;
     const lane = this.#laneOf(caller);
-    if (lane !== undefined && lane.api !== surface.api) return wrongLane(lane.api, surface);
+    if (lane !== undefined && lane.api !== surface.api) return wrongLane(lane.api, surface.api);
     const id = newForwardedId(clock.wallMs());
     const encodings = call.countable ? encodingsOf(this.#modelsOf(caller, lane)) : undefined;
     const command = authorizeCommand(ask, id, config.seq(caller.ws), encodings !== undefined);
@@ -205,7 +192,7 @@ export class Enforcement {
     const { ask, decided, grant } = held;
     const { config, outbox, targets } = this.#ports;
     const { caller, surface } = ask;
-    if (grant.api !== surface.api) return wrongLane(grant.api, surface);
+    if (grant.api !== surface.api) return wrongLane(grant.api, surface.api);
     if (!(await config.whenAtLeast(caller.ws, decided.config_seq, CATCH_UP_MS))) {
       return refused("fail-closed", "This gateway is behind the configuration. Try again.");
     }
@@ -410,38 +397,4 @@ function meterWhole(surface: Surface, bytes: Buffer, fault: ProviderFault | unde
     // Not JSON: an answer that cannot be read is not measured.
     return NOT_METERED;
   }
-}
-
-function authorizeCommand(
-  ask: Ask,
-  authorization: string,
-  configSeq: bigint,
-  refinable: boolean,
-): AuthorizeCommand {
-  const { attributes, idempotency, run, tool, agent, key } = ask.caller;
-  return {
-    kind: "authorize",
-    agent,
-    authorization,
-    key,
-    model: ask.call.model,
-    refinable,
-    usage_bound: ask.call.bound,
-    config_seq: configSeq,
-    ...(attributes === undefined ? {} : { attributes }),
-    ...(idempotency === undefined ? {} : { idempotency }),
-    ...(run === undefined ? {} : { run }),
-    ...(tool === undefined ? {} : { tool }),
-  };
-}
-
-function notDecided(authorization: string): Problem {
-  const message =
-    "No engine decided in time, so nothing was forwarded and nothing was spent. Try again in a moment.";
-  return refused("fail-closed", message, { authorization });
-}
-
-function wrongLane(api: string, surface: Surface): Problem {
-  const message = `The agent's lane speaks the ${api} API and this is the ${surface.api} one. Translation between APIs is not in this version: use the client of the lane's own API.`;
-  return refused("unsupported", message);
 }

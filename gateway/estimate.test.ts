@@ -250,7 +250,7 @@ describe("counting", () => {
     const [count] = counts;
     if (count === undefined) throw new Error("no encoding");
     expect(countAtMost(["a".repeat(200_000)], count)).toBeGreaterThan(20_000);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(performance.now() - startedAt).toBeLessThan(4_000);
   });
 
   test("count: tightens a prompt of prose and leaves everything else at its bytes", async () => {

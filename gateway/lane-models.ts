@@ -1,7 +1,7 @@
 import { type Lane, laneKey, tierRank } from "../ledger/price-card.ts";
 import type { Caller } from "./authenticate.ts";
 import type { ConfigPort } from "./ports.ts";
-import { type Problem, refused } from "./refusal.ts";
+import { type Problem, refused, wrongLane } from "./refusal.ts";
 import type { Surface } from "./surface.ts";
 
 /** A lane as its agent may use it: the tiers it is allowed, heaviest first. */
@@ -25,8 +25,7 @@ export function agentLane(
     return refused("unpriced", `No price is in force for the lane of agent ${caller.agent}.`);
   }
   if (lane.api !== surface.api) {
-    const message = `The lane of agent ${caller.agent} speaks the ${lane.api} API and this is the ${surface.api} one; translation is not in this version.`;
-    return refused("unsupported", message);
+    return wrongLane(lane.api, surface.api);
   }
   const tiers = lane.tiers
     .filter(({ tier }) => agent.tiers.includes(tier))

@@ -105,7 +105,7 @@ describe("recovery", () => {
     outbox.noteUsage(WS, settleOf(ids[2], 9n), true);
     outbox.noteUsage(WS, settleOf(ids[2], 99n), false);
     outbox.done(ids[3], "1");
-    await clock.advance(1);
+    await clock.advance(100);
     const { delivered, recovered } = await nextProcess(disk);
     expect(recovered).toEqual({ inFlight: 3, owed: 0, damaged: 0 });
     expect(delivered).toEqual([settleOf(ids[0]), settleOf(ids[1]), settleOf(ids[2], 9n)]);
@@ -197,6 +197,15 @@ describe("recovery", () => {
     expect(recovered.damaged).toBe(1);
     expect(delivered).toEqual([settleOf(ids[0]), settleOf(ids[2])]);
   });
+});
+
+test("compact: notes that are written while the file is rewritten stay in it", async () => {
+  const disk = new Disk();
+  const { outbox } = await open(disk);
+  const many = Array.from({ length: 45_000 }, (_, i) => newForwardedId(Date.UTC(2026, 10, 22) + i));
+  await Promise.all(many.map((id) => outbox.note(WS, id)));
+  const { recovered } = await open(disk);
+  expect(recovered).toEqual({ inFlight: many.length, owed: 0, damaged: 0 });
 });
 
 describe("delivery", () => {

@@ -55,6 +55,8 @@ const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 10_000;
 /** Items delivered at once. */
 const DELIVERIES_MAX = 16;
+/** A line that may be lost waits so long for another to be written with, in ms. */
+const LAZY_MS = 50;
 /** The file is rewritten once it is this large and mostly done, in bytes. */
 const COMPACT_BYTES = 4 * 1024 * 1024;
 
@@ -75,6 +77,8 @@ export class Outbox {
   readonly #notes = new Map<string, Noted>();
   readonly #owed = new Map<string, Owed>();
   readonly #queue: Waiting[] = [];
+  /** Lines that nobody waits for; they go with the next write. */
+  #lazy: string[] = [];
   #writing: Promise<void> | undefined;
   /** The file may end in half a line, so the next line begins on a new one. */
   #torn = false;
@@ -126,8 +130,14 @@ export class Outbox {
    */
   async note(ws: string, authorization: string): Promise<void> {
     const at = this.#clock.wallMs();
-    await this.#append({ record: "note", ws, authorization, at }, false);
+    // Known before it is written: the file may be rewritten in between.
     this.#notes.set(authorization, { ws, at });
+    try {
+      await this.#append({ record: "note", ws, authorization, at }, false);
+    } catch (cause) {
+      this.#notes.delete(authorization);
+      throw cause;
+    }
   }
 
   /** Writes down what a settle would say now; after the provider's last word nothing changes it. */
@@ -143,9 +153,11 @@ export class Outbox {
   /** The engine acked it: nothing is owed for this part. */
   done(authorization: string, part: string): void {
     this.#close(authorization, part);
-    // Losing this line repeats an advice after a crash, which the engine answers with the first.
+    // Losing this line repeats an advice after a crash, which the engine answers with the first. So it
+    // goes with another: a write of its own for every call costs more than the call's decision.
+    if (this.#lazy.length === 0) this.#clock.after(LAZY_MS, () => this.#flush());
     const at = this.#clock.wallMs();
-    this.#append({ record: "done", authorization, part, at }, false).catch(this.#writeFailed);
+    this.#lazy.push(encodeRecord({ record: "done", authorization, part, at }));
   }
 
   /**
@@ -177,6 +189,7 @@ export class Outbox {
   /** Ends after the writes under way; what is owed stays in the file for the next process. */
   async close(): Promise<void> {
     this.#closed = true;
+    this.#flush();
     await this.#writing;
     await this.#storage.close();
   }
@@ -251,17 +264,21 @@ export class Outbox {
     const written = new Promise<void>((done, failed) => {
       this.#queue.push({ line, sync, done, failed });
     });
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#flush();
     return written;
   }
 
+  #flush(): void {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined;
+    });
+  }
+
   async #write(): Promise<void> {
-    while (this.#queue.length > 0) {
+    while (this.#queue.length + this.#lazy.length > 0) {
       const batch = this.#queue.splice(0);
-      const lead = this.#torn ? "\n" : "";
-      const bytes = Buffer.from(lead + batch.map(({ line }) => line).join(""));
+      const lines = [...this.#lazy.splice(0), ...batch.map(({ line }) => line)];
+      const bytes = Buffer.from((this.#torn ? "\n" : "") + lines.join(""));
       try {
         this.#torn = true;
         await this.#storage.append(bytes);

@@ -123,3 +123,16 @@ export function providerFailed(fault: ProviderFault, authorization: string): Pro
 export function usdHeader(amount: bigint): string {
   return formatUsd(amount as NanoUsd);
 }
+
+/** No engine decided in time. */
+export function notDecided(authorization: string): Problem {
+  const message =
+    "No engine decided in time, so nothing was forwarded and nothing was spent. Try again in a moment.";
+  return refused("fail-closed", message, { authorization });
+}
+
+/** A lane that speaks another API than the client does. */
+export function wrongLane(laneApi: string, surfaceApi: string): Problem {
+  const message = `The agent's lane speaks the ${laneApi} API and this is the ${surfaceApi} one. Translation between APIs is not in this version: use the client of the lane's own API.`;
+  return refused("unsupported", message);
+}

@@ -119,6 +119,7 @@ describe("side doors (leak G)", () => {
   });
 
   test("refuse: a lane of another API, saying so", async () => {
+    const entries = world.engine.entries.length;
     const answer = await call("/v1/openai/chat/completions", {
       body: completions,
       agent: "claude",
@@ -127,6 +128,8 @@ describe("side doors (leak G)", () => {
     expect(answer.json.error.message).toMatch(/anthropic API .* not in this version/);
     const other = await call("/v1/anthropic/v1/messages", { body: messages, agent: "gpt" });
     expect(other).toMatchObject({ status: 404, json: { type: "error" } });
+    // Nothing was held for it either.
+    expect(world.engine.entries.length).toBe(entries);
     for (const path of ["/v1/openai/models", "/v1/messages/count_tokens"]) {
       const agent = path.includes("openai") ? "claude" : "gpt";
       const body = path.includes("openai") ? {} : { body: messages };

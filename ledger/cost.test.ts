@@ -277,6 +277,24 @@ describe("cost of a usage", () => {
     );
   });
 
+  test("cost: a band's rates apply to the whole request from its very first token on", () => {
+    const model: ModelPrice = {
+      bands: [
+        { from_input: 0n, units: prices({ cache_read: 1n, input: 1n }) },
+        { from_input: 200n, units: prices({ cache_read: 2n, input: 2n }) },
+      ],
+      modalities: [],
+      model: "m",
+      output_max: 1n,
+      provider: "p",
+      window: 1_000n,
+    };
+    expect(costOfUsage(model, { cache_read: 99n, input: 100n })).toMatchObject({ numerator: 199n });
+    expect(costOfUsage(model, { cache_read: 100n, input: 100n })).toMatchObject({
+      numerator: 400n,
+    });
+  });
+
   test("cost: a negative count is a fault", () => {
     const model: ModelPrice = {
       bands: [{ from_input: 0n, units: prices({ input: 1n }) }],

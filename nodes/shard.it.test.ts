@@ -317,7 +317,23 @@ describe("term", () => {
     stores.away = new Error("Postgres is away");
     expect(code(await send(term, ws, command).answer)).toBe("fail-closed");
     stores.away = undefined;
+    stores.durable = term.claim.seq;
     expect(code(await send(term, ws, command).answer)).toBe("unknown-authorization");
+  });
+
+  test("record that memory forgot: waits for a projection that has not reached this term", async () => {
+    const { term, stores } = await beginWith();
+    stores.durable = term.claim.seq - 1;
+    let answered = false;
+    const { answer } = send(term, ws, settle(newId()));
+    void answer.then(() => {
+      answered = true;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    // Entries of this id may stand in what the projection has not shown yet.
+    expect(answered).toBe(false);
+    stores.durable = term.claim.seq;
+    expect(code(await answer)).toBe("unknown-authorization");
   });
 });
 

@@ -41,7 +41,7 @@ import type { Claim, Journal, StreamSeq } from "./journal.ts";
 import type { Log } from "./log.ts";
 import { type Letter, Mailbox, type ShardRequest } from "./mailbox.ts";
 import type { Clock, RecordStore } from "./ports.ts";
-import { fetchRecord } from "./record-lookup.ts";
+import { fetchRecord, ProjectionGate } from "./record-lookup.ts";
 import type { Recovered, ShardPlace } from "./recovery.ts";
 
 export interface ShardPorts {
@@ -100,6 +100,7 @@ export class ShardTerm {
   readonly #timer: ExpiryTimer;
   readonly #batches = new Batches();
   readonly #mailbox = new Mailbox();
+  readonly #projection: ProjectionGate;
   #fetching = 0;
   #inFlight: InFlight | undefined;
   #flushDue = false;
@@ -126,6 +127,12 @@ export class ShardTerm {
       claimSeq: BigInt(recovered.claim.seq),
       claimAt: recovered.claim.at,
     };
+    const { shard, era } = place;
+    this.#projection = new ProjectionGate(
+      recovered.claim.seq,
+      () => ports.records.durablePosition(shard, era),
+      ports.clock,
+    );
     const end = Promise.withResolvers<TermEnd>();
     this.ended = end.promise;
     this.#end = end.resolve;
@@ -335,7 +342,9 @@ export class ShardTerm {
       return;
     }
     this.#fetching += 1;
-    fetchRecord(this.#ports.records, request.ws, wanted)
+    this.#projection
+      .pass()
+      .then(() => fetchRecord(this.#ports.records, request.ws, wanted))
       .then(
         (fetched) => this.#deliver({ request, fetched }),
         (error: unknown) => {

@@ -197,7 +197,7 @@ describe("a machine that loses its servers", () => {
     await machine.untilReady();
     for (const surface of SURFACES) authorizationOf(await ask(machine, main, surface));
     const session = await machine.session();
-    for (const { ws } of [main, hasty]) await untilClosed(session, ws, 45_000);
+    for (const { ws } of [main, hasty]) await untilClosed(session, ws);
     const audit = await auditLedger(session, readModel, main.ws);
     const [settle] = settlesOf(audit, [authorizationOf(whole)]);
     expect(settle).toMatchObject({ basis: "measured", late: false, usage: { output: 300n } });
@@ -294,7 +294,7 @@ describe("a disk that fills up under JetStream", () => {
       await askAll(4);
       expect(answers.slice(-4).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
       const session = await machine.session();
-      await untilClosed(session, workspace.ws, 45_000);
+      await untilClosed(session, workspace.ws);
       const audit = await auditLedger(session, readModel, workspace.ws);
       const answered = answers.filter(({ status }) => status === 200).map(authorizationOf);
       const settles = settlesOf(audit, answered);

@@ -48,6 +48,7 @@ export interface RunningPostgres {
 
 const SUPERUSER = "tarmac";
 const PORT_TRIES = 5;
+const NICENESS = "10";
 /** Recovery after a kill replays the log since the last checkpoint: at most `max_wal_size`. */
 const READY_MS_MAX = 180_000;
 
@@ -102,7 +103,8 @@ export async function startPostgres(options: PostgresOptions): Promise<RunningPo
       name: "Postgres",
       command: join(home.binaries.root, "bin", "postgres"),
       args: ["-D", home.data, ...serverArgs(host, port, options.unsafeNoSync === true)],
-      prefix: home.prefix,
+      // Nothing is decided by Postgres: it gives way to what decides, on a machine that both share.
+      prefix: ["nice", "-n", NICENESS, ...home.prefix],
       ...home.user,
       cwd: "/",
       ...(options.env === undefined ? {} : { env: options.env }),

@@ -105,7 +105,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     startGateway: () => gateway.start(),
     balance,
     quiet: async () => {
-      await providers.served.idle();
+      await providers.served.idle(60_000);
       await until(async () => (await balance()).held === 0n, "every hold has ended");
     },
     entries: () => entriesOf(engine, database, ws),

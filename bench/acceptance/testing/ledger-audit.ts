@@ -53,7 +53,7 @@ export async function auditLedger(
 export async function untilClosed(
   session: EngineSession,
   ws: string,
-  timeoutMs = 30_000,
+  timeoutMs = 90_000,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
