@@ -152,7 +152,7 @@ describe("a machine that loses its servers", () => {
         TARMAC_NATS_SYSTEM_URL: machine.natsUrl("system", server.port),
         TARMAC_NATS_URL: machine.natsUrl("node", server.port),
       });
-      expect((await node.exited).code).toBe(1);
+      await expect.poll(() => node.exit()?.code, { timeout: 20_000 }).toBe(1);
       expect(await node.output()).toMatch(/this JetStream is not durable/);
       expect(await node.output()).toMatch(words);
       await server.stop();
