@@ -29,6 +29,10 @@ export class BodyBudget {
   }
 }
 
+/** What is still read of a body that is refused, so that the client gets to read why. */
+const REST_BYTES_MAX = 128 * 1024 * 1024;
+const REST_MS = 5_000;
+
 const RELEASED = Buffer.alloc(0);
 
 /** A body in memory, until it is released: a long stream must not keep the prompt it answers. */
@@ -63,19 +67,22 @@ export async function readRequestBody(
     const message = `content-encoding: ${encoding.slice(0, 40)} is not read here; send the body as it is`;
     return refused("bad-request", message, { field: "content-encoding" });
   }
-  const tooLarge = () =>
-    refused(
+  const tooLarge = async () => {
+    await discardRest(request);
+    return refused(
       "body-too-large",
       `The body is larger than ${BODY_BYTES_MAX} bytes. Nothing was forwarded.`,
     );
+  };
   if (Number(request.headers["content-length"] ?? 0) > BODY_BYTES_MAX) return tooLarge();
   const chunks: Buffer[] = [];
   let size = 0;
   try {
-    for await (const chunk of request as AsyncIterable<Buffer>) {
+    const reader = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+    for await (const chunk of reader) {
       if (size + chunk.length > BODY_BYTES_MAX) {
         budget.give(size);
-        return tooLarge();
+        return await tooLarge();
       }
       if (!budget.take(chunk.length)) {
         budget.give(size);
@@ -91,4 +98,31 @@ export async function readRequestBody(
     return undefined;
   }
   return new HeldBody(Buffer.concat(chunks, size), budget);
+}
+
+/**
+ * Reads on and keeps nothing, within bounds. A client that is still sending when the connection closes
+ * is told of a reset, and the answer that says why is lost on it.
+ */
+function discardRest(request: IncomingMessage): Promise<void> {
+  if (request.complete || request.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    let rest = 0;
+    const done = () => {
+      clearTimeout(timer);
+      request.off("data", take);
+      request.off("end", done);
+      request.off("close", done);
+      resolve();
+    };
+    const take = (chunk: Buffer) => {
+      rest += chunk.length;
+      if (rest > REST_BYTES_MAX) done();
+    };
+    const timer = setTimeout(done, REST_MS);
+    request.on("data", take);
+    request.once("end", done);
+    request.once("close", done);
+    request.resume();
+  });
 }
