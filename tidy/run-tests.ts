@@ -80,6 +80,7 @@ function summarize(outcomes: readonly Outcome[]): void {
   console.log(
     "\n── summary ──────────────────────────────────────────────────────────────────────",
   );
+  for (const reason of outcomes.flatMap(({ reasons = [] }) => reasons)) console.log(`${reason}\n`);
   for (const { name, passed, failed, skipped } of outcomes) {
     const mark = failed.length > 0 ? "FAIL" : "ok  ";
     console.log(`${mark} ${name}: ${passed} passed, ${failed.length} failed`);

@@ -12,7 +12,18 @@ function report(status: string, ...statuses: string[]): string {
 
 test("countReport: counts what passed, failed and was skipped", () => {
   const counts = countReport(report("failed", "passed", "failed", "skipped", "pending"), 1);
-  expect(counts).toEqual({ passed: 1, failed: ["t1"], skipped: ["t2", "t3"] });
+  expect(counts).toEqual({ passed: 1, failed: ["t1"], reasons: [], skipped: ["t2", "t3"] });
+});
+
+test("countReport: says why, in the first lines and without colour", () => {
+  const failureMessages = [`\u001b[31mexpected 1 to be 2\u001b[39m\n${"at x\n".repeat(40)}`];
+  const assertionResults = [{ failureMessages, fullName: "adds", status: "failed" }];
+  const json = JSON.stringify({
+    testResults: [{ name: "a.test.ts", status: "failed", assertionResults }],
+  });
+  const [reason = ""] = countReport(json, 1).reasons ?? [];
+  expect(reason.split("\n").slice(0, 3)).toEqual(["adds", "  expected 1 to be 2", "  at x"]);
+  expect(reason.split("\n")).toHaveLength(13);
 });
 
 test("countReport: a file that did not load is a failure", () => {

@@ -24,7 +24,7 @@ import {
 import { type Audit, auditLedger, balancesAfter, untilClosed } from "./testing/ledger-audit.ts";
 import { Machine } from "./testing/machine.ts";
 import { type MixedWorkspace, mixedWorkspace } from "./testing/mixed-workspaces.ts";
-import { mountSmallDisk } from "./testing/small-disk.ts";
+import { canMountSmallDisk, mountSmallDisk, type SmallDisk } from "./testing/small-disk.ts";
 import { startOldNats, startUnsyncedNats, type UnfitNats } from "./testing/unfit-nats.ts";
 
 const client = newClient();
@@ -233,16 +233,18 @@ describe("a machine that loses its servers", () => {
   });
 });
 
-const disk = mountSmallDisk(32);
+const hasSmallDisk = canMountSmallDisk();
 
 describe("a disk that fills up under JetStream", () => {
   const workspace = mixedWorkspace("full-disk");
+  let disk: SmallDisk | undefined;
   let machine: Machine;
   let providers: Providers;
   let readModel: ReadModel;
 
   beforeAll(async () => {
-    if (disk === undefined) return;
+    if (!hasSmallDisk) return;
+    disk = mountSmallDisk(32);
     providers = await startProviders();
     machine = await Machine.create({ natsDir: disk.dir, providers });
     await machine.start([workspace]);
@@ -250,13 +252,16 @@ describe("a disk that fills up under JetStream", () => {
   });
 
   afterAll(async () => {
-    await readModel?.close();
-    await machine?.close();
-    await providers?.stop();
-    disk?.remove();
+    try {
+      await readModel?.close();
+      await machine?.close();
+      await providers?.stop();
+    } finally {
+      disk?.remove();
+    }
   });
 
-  test.skipIf(disk === undefined)(
+  test.skipIf(!hasSmallDisk)(
     "full disk: refuses, loses nothing, says what to do, and carries on after it (as root, with tmpfs)",
     async () => {
       const answers: HttpAnswer[] = [];

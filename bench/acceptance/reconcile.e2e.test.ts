@@ -131,8 +131,8 @@ test("mixed run: has its share of everything that can happen to a call", () => {
   expect(served.some(({ usage }) => usage.cache_write_1h > 0)).toBe(true);
   expect(served.some(({ usage }) => usage.web_search > 0)).toBe(true);
   const throttled = cases.filter(({ opened }) => opened.outcome === "throttle");
-  expect(throttled.length).toBeGreaterThan(10);
-  expect(cases.filter(({ admitted }) => !admitted).length).toBeGreaterThan(10);
+  expect(throttled.length).toBeGreaterThan(5);
+  expect(cases.filter(({ admitted }) => !admitted).length).toBeGreaterThan(5);
   // Left in the middle, and settled at the real usage all the same.
   const drained = cases.filter((one) => one.told?.result === "left" && one.basis === "measured");
   expect(drained.length).toBeGreaterThan(CALLS * 0.02);

@@ -18,23 +18,33 @@ export interface SmallDisk {
   fill(leftBytes: number): void;
   /** Gives back all that {@link fill} took. */
   free(): void;
-  /** Unmounts; nobody may have a file of it open. */
+  /** Unmounts; what is on it is gone. */
   remove(): void;
 }
 
 const PAGE = Buffer.alloc(4_096);
 
-/** Mounts one; undefined where this user or this kernel may not. */
-export function mountSmallDisk(megabytes: number): SmallDisk | undefined {
+/** Whether this user may mount one on this kernel; tried once and taken away again. */
+export function canMountSmallDisk(): boolean {
+  try {
+    mountSmallDisk(1).remove();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Mounts one in a new directory. @throws Error where this user or this kernel may not */
+export function mountSmallDisk(megabytes: number): SmallDisk {
   const dir = mkdtempSync(join(tmpdir(), "tarmac-disk-"));
   const filler = join(dir, "filler");
   try {
     execFileSync("mount", ["-t", "tmpfs", "-o", `size=${megabytes}m`, "tmpfs", dir], {
       stdio: "ignore",
     });
-  } catch {
+  } catch (cause) {
     rmdirSync(dir);
-    return undefined;
+    throw new Error("a tmpfs cannot be mounted here", { cause });
   }
   return {
     dir,
@@ -52,7 +62,8 @@ export function mountSmallDisk(megabytes: number): SmallDisk | undefined {
     },
     free: () => rmSync(filler),
     remove() {
-      execFileSync("umount", [dir], { stdio: "ignore" });
+      // Lazily: a test that failed may have left a server behind that is on its way out.
+      execFileSync("umount", ["-l", dir], { stdio: "ignore" });
       rmdirSync(dir);
     },
   };
