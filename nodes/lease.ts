@@ -37,6 +37,11 @@ export class Lease {
     this.#ttlSeconds = ttlSeconds;
   }
 
+  /** How long it lasts without being renewed, in ms. */
+  get lastsMs(): number {
+    return this.#ttlSeconds * 1_000;
+  }
+
   /**
    * Takes the lease if it is free, or ours from before.
    * @returns false when another worker has it. @throws when NATS does not answer.
@@ -50,7 +55,7 @@ export class Lease {
   /**
    * Makes the lease last its time again.
    * @returns false when it is lost to another. @throws when NATS does not answer: it may be renewed or
-   * not, and is still tried again, for only another's claim ends a term.
+   * not, and is worth another try until it would have run out.
    */
   async renew(): Promise<boolean> {
     if (this.#revision === undefined) return false;

@@ -59,6 +59,8 @@ export class ShardOwner {
   #wanted = false;
   #housekeeping: Housekeeping | undefined;
   #unsubscribe: (() => Promise<void>) | undefined;
+  /** When the lease was last known to be ours, monotonic ms. */
+  #leasedAt = 0;
   /** Messages below this one were known to be in the journal when the last term ended. */
   #known: StreamSeq = 0;
 
@@ -99,26 +101,40 @@ export class ShardOwner {
     await this.#work;
   }
 
-  /** Renews the lease of a shard that is owned or being taken; a lost one ends the term. */
+  /**
+   * Renews the lease of a shard that is owned or being taken. A lost one ends the term, and so does one
+   * that could not be renewed in time: nobody could renew holds meanwhile either, and only the claim of
+   * a new term gives them the time to.
+   */
   async renew(): Promise<void> {
     if (this.#phase !== "owning" && this.#phase !== "taking") return;
-    try {
-      if (await this.#ports.lease.renew()) return;
-    } catch {
-      // NATS is away: then nothing can be appended either. The next renewal tries again.
-      return;
-    }
-    this.#term?.abandon("the lease was lost to another worker");
+    const { lease, clock } = this.#ports;
+    const startedAt = clock.monotonicMs();
+    if (this.#endsOverdueTerm()) return;
+    // NATS may be away: then nothing can be appended either, and the next renewal tries again.
+    const renewed = await lease.renew().catch(() => undefined);
+    if (renewed === false) this.#term?.abandon("the lease was lost to another worker");
+    if (renewed !== true || this.#endsOverdueTerm()) return;
+    this.#leasedAt = Math.max(this.#leasedAt, startedAt);
+  }
+
+  #endsOverdueTerm(): boolean {
+    const { lease, clock } = this.#ports;
+    if (this.#term === undefined) return false;
+    if (clock.monotonicMs() - this.#leasedAt <= lease.lastsMs) return false;
+    this.#term.abandon("the lease ran out: it could not be renewed in time");
+    return true;
   }
 
   async #take(): Promise<void> {
     const { lease, log, clock } = this.#ports;
     const { shard } = this.#place;
+    const startedAt = clock.monotonicMs();
     if (!(await lease.acquire())) {
       this.#phase = "idle";
       return;
     }
-    const startedAt = clock.monotonicMs();
+    this.#leasedAt = startedAt;
     const isWanted = () => this.#wanted;
     const recovered = await recoverShard(this.#place, { ...this.#ports, isWanted });
     if (recovered.claim.seq <= this.#known) {
