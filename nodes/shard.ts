@@ -34,7 +34,7 @@ import type { PeriodsAt } from "../ledger/periods.ts";
 import { ActorClock } from "./actor-clock.ts";
 import { type Batch, Batches } from "./batches.ts";
 import { encodeBlock, type SealedBlock } from "./block.ts";
-import { alarmEntries } from "./entry-alarms.ts";
+import { alarmsOf, type EntryAlarm } from "./entry-alarms.ts";
 import { ExpiryTimer } from "./expiry-timer.ts";
 import { type OwnerRefusal, readCommand, refuse } from "./intake.ts";
 import type { Claim, Journal, StreamSeq } from "./journal.ts";
@@ -290,15 +290,21 @@ export class ShardTerm {
     const changed = entries.some(({ entry }) => entry.kind === "configure" && entry.commit);
     try {
       const config = changed && isConfigured(state) ? configItemsOf(state) : undefined;
-      this.#batches.add(state.ws, entries, answer, config);
+      const alarms = alarmsOf(state.ws, entries);
+      const onAppended = alarms.length === 0 ? answer : () => this.#alarm(alarms, answer);
+      this.#batches.add(state.ws, entries, onAppended, config);
     } catch (error) {
       this.#halt(state.ws, error);
       return false;
     }
-    alarmEntries(this.#ports.log, state.ws, entries);
     this.#timer.set(state.ws, nextExpiry(state));
     this.#scheduleFlush();
     return true;
+  }
+
+  #alarm(alarms: readonly EntryAlarm[], answer: (() => void) | undefined): void {
+    answer?.();
+    for (const { message, fields } of alarms) this.#ports.log.alarm(message, fields);
   }
 
   #context(payload: string, fetched: Fetched | undefined): TurnContext {
@@ -389,6 +395,7 @@ export class ShardTerm {
   async #append(inFlight: InFlight): Promise<void> {
     const { block } = inFlight;
     const outcome = await this.#ports.journal.append(block.bytes, this.#tail, this.claim);
+    if (this.#hasEnded()) return;
     if (outcome.kind === "unknown") await this.#resolve(inFlight, outcome.cause);
     else if (outcome.kind === "conflict") this.#conflict(outcome.seq);
     else this.#appended(inFlight);
