@@ -111,6 +111,23 @@ describe("answers", () => {
     },
   );
 
+  test("alarms wait with them: nothing is cried out that the journal may never hold", async () => {
+    const { term: before } = await beginWith();
+    const command = authorize();
+    await send(before, ws, command).answer;
+    const { slow, release } = heldBack("before");
+    const { term, log } = await beginShard(slow);
+    const unpriced = { ...settle(command.authorization), model: "nobody-knows-it" };
+    const sent = send(term, ws, unpriced);
+    await pause(20);
+    const alarms = () => log.lines.filter(({ level }) => level === "alarm");
+    expect(alarms()).toEqual([]);
+    release();
+    await sent.answer;
+    expect(alarms()).toMatchObject([{ fields: { authorization: command.authorization, ws } }]);
+    term.abandon("test over");
+  });
+
   test("group commit: what is decided while a block is in flight travels in the next one", async () => {
     await beginWith();
     const { slow, release, appends } = heldBack("before");
