@@ -54,7 +54,11 @@ export async function pushConfig(session: EngineSession, push: ConfigPush): Prom
     const answer = await session.request(push.ws, command);
     if (answer.kind === "refused") return answer;
     if (answer.kind !== "configured") throw new Failure(`The engine answered ${answer.kind}.`);
-    if (commit) return answer;
+    if (commit) {
+      // Gateways hear of it where this command does: a new key then works when its line is printed.
+      await (await session.config()).whenAtLeast(push.ws, answer.seq, CACHE_LAG_MS);
+      return answer;
+    }
   }
   throw new Failure("There is nothing to apply.");
 }
