@@ -32,7 +32,8 @@ interface Row {
 }
 
 export async function latency(options: BenchOptions): Promise<BenchRun> {
-  const cluster = await startBenchCluster();
+  const { nodes, shards } = options;
+  const cluster = await startBenchCluster({ nodes, shards });
   try {
     const workspaces = Array.from({ length: WORKSPACES }, (_, i) => benchWorkspace(`bench-${i}`));
     for (const workspace of workspaces) await cluster.configure(workspace);
@@ -61,7 +62,7 @@ export async function latency(options: BenchOptions): Promise<BenchRun> {
       judged.hold_ms.p99 <= HOLD_P99_MS_MAX &&
       judged.settle_ms.p50 <= SETTLE_P50_MS_MAX;
     const head = reportHead("latency", await versionsOf(cluster));
-    return { ...head, floor_ms: floor, pass, rows };
+    return { ...head, floor_ms: floor, nodes, pass, rows, shards };
   } finally {
     await cluster.stop();
   }

@@ -18,6 +18,8 @@ const USAGE = `Usage: npm run bench -- <name> [options]
   overhead     what the gateway adds to a call, beside the provider called directly
 
   --seconds N         length of each measured stretch (default 15)
+  --nodes N           latency and throughput: engine nodes, each with one worker (default 2)
+  --shards N          latency and throughput: shards of the journal (default 4)
   --target NAME=URL   overhead: another gateway to measure in the same run; may be repeated
   --json              one JSON object, on one line
 `;
@@ -32,7 +34,9 @@ function readLine(): {
     options: {
       help: { type: "boolean" },
       json: { type: "boolean" },
+      nodes: { default: "2", type: "string" },
       seconds: { default: "15", type: "string" },
+      shards: { default: "4", type: "string" },
       target: { multiple: true, type: "string" },
     },
   });
@@ -42,6 +46,13 @@ function readLine(): {
   if (values.help === true) problems.push("");
   else if (!(name in BENCHES)) problems.push(`There is no bench "${name}".`);
   if (!(seconds > 0 && seconds <= 600)) problems.push("--seconds: must be from 1 to 600");
+  const [nodes, shards] = [Number(values.nodes), Number(values.shards)];
+  if (!(Number.isInteger(nodes) && nodes >= 1 && nodes <= 16)) {
+    problems.push("--nodes: must be a whole number from 1 to 16");
+  }
+  if (!(Number.isInteger(shards) && shards >= nodes && shards <= 64)) {
+    problems.push("--shards: must be a whole number from the number of nodes to 64");
+  }
   const targets = (values.target ?? []).flatMap((text) => {
     const [label = "", ...rest] = text.split("=");
     const url = rest.join("=");
@@ -53,7 +64,7 @@ function readLine(): {
     process.stderr.write(`${problems.join("\n")}\n${USAGE}`);
     process.exit(values.help === true ? 0 : 2);
   }
-  return { json: values.json === true, name, options: { seconds, targets } };
+  return { json: values.json === true, name, options: { nodes, seconds, shards, targets } };
 }
 
 const { json, name, options } = readLine();

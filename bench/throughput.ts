@@ -15,15 +15,14 @@ import { type BenchOptions, type BenchRun, note, versionsOf } from "./measure/be
 import { reportHead } from "./measure/report.ts";
 
 const WORKSPACES = 50;
-const SHARDS = 4;
-const NODES = 2;
 /** Holds on their way at once: enough to keep every shard's next block full. */
 const IN_FLIGHT = 512;
 const HOLDS_PER_S_MIN = 8_000;
 const WARM_UP_MS = 4_000;
 
 export async function throughput(options: BenchOptions): Promise<BenchRun> {
-  const cluster = await startBenchCluster({ nodes: NODES, shards: SHARDS });
+  const { nodes, shards } = options;
+  const cluster = await startBenchCluster({ nodes, shards });
   try {
     const workspaces = Array.from({ length: WORKSPACES }, (_, i) => benchWorkspace(`bench-${i}`));
     note(`configuring ${WORKSPACES} workspaces`);
@@ -47,7 +46,8 @@ export async function throughput(options: BenchOptions): Promise<BenchRun> {
       pass: holdsPerSecond >= HOLDS_PER_S_MIN,
       projector_backlog: backlog,
       projector_drained_after_s: drained,
-      workers: NODES,
+      shards,
+      workers: nodes,
       workspaces: WORKSPACES,
     };
   } finally {

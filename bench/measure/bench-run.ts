@@ -5,6 +5,9 @@ import type { Report } from "./report.ts";
 export interface BenchOptions {
   /** How long each measured stretch is. */
   readonly seconds: number;
+  /** Engine nodes, each with one worker, and the journal's shards. */
+  readonly nodes: number;
+  readonly shards: number;
   /** Other gateways to measure beside ours, `NAME=URL`. */
   readonly targets: readonly { readonly name: string; readonly url: string }[];
 }
