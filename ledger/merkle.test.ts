@@ -1,12 +1,15 @@
 /**
  * Goal: the root is that of RFC 6962, whatever the size.
  * Method: the reference leaves and roots of the Certificate Transparency project (merkle_tree_test.cc of
- * google/certificate-transparency), and the recursive definition of RFC 6962 §2.1 beside it.
+ * google/certificate-transparency), and the recursive definition of RFC 6962 §2.1 beside it. A tree that
+ * was saved, or grown by whole subtrees, must not be told from one grown leaf by leaf.
  */
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { leafHash, TreeFrontier } from "./merkle.ts";
+import { InvariantError } from "./assert.ts";
+import { leafHash, rootOf, subtreesBetween, TreeFrontier } from "./merkle.ts";
+import { NaiveTree, numberedLeaves } from "./testing/log.ts";
 
 const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
@@ -68,5 +71,90 @@ test("root: is that of the recursive definition, and asking for it changes nothi
       expect(tree.size).toBe(BigInt(leaves.length));
     }),
     { numRuns: 30 },
+  );
+});
+
+const SIZES = 300;
+const NUMBERED = numberedLeaves(SIZES);
+const NAIVE = new NaiveTree(NUMBERED);
+
+test("root: from complete subtrees alone it is the same, at every size up to 300", () => {
+  const tree = new TreeFrontier(sha256);
+  for (let size = 0; size <= SIZES; size += 1) {
+    const { read } = NAIVE.reader(BigInt(size));
+    expect(hex(rootOf(BigInt(size), read, sha256))).toBe(hex(tree.root()));
+    if (size < SIZES) tree.append(NUMBERED[size] as Uint8Array);
+  }
+});
+
+test("subtreesBetween: covers a stretch without gap by aligned subtrees, and no two of them are one", () => {
+  const bound = fc.integer({ max: 4096, min: 0 });
+  fc.assert(
+    fc.property(bound, bound, (a, b) => {
+      const [start, end] = [BigInt(Math.min(a, b)), BigInt(Math.max(a, b))];
+      let at = start;
+      const subtrees = subtreesBetween(start, end);
+      for (const { level, index } of subtrees) {
+        expect(index * 2n ** BigInt(level)).toBe(at);
+        at += 2n ** BigInt(level);
+      }
+      expect(at).toBe(end);
+      const joinable = subtrees.some(({ level, index }, i) => {
+        const next = subtrees[i + 1];
+        return index % 2n === 0n && next?.level === level && next.index === index + 1n;
+      });
+      expect(joinable).toBe(false);
+    }),
+  );
+});
+
+test("saved: a tree goes on from it as if it had never been put down", () => {
+  const size = fc.integer({ max: SIZES, min: 0 });
+  fc.assert(
+    fc.property(size, size, (a, b) => {
+      const [first, last] = [Math.min(a, b), Math.max(a, b)];
+      const before = new TreeFrontier(sha256);
+      for (const leaf of NUMBERED.slice(0, first)) before.append(leaf);
+      const saved = before.saved();
+      const after = TreeFrontier.restored(saved.size, saved.roots, sha256);
+      for (const leaf of NUMBERED.slice(first, last)) after.append(leaf);
+      expect(hex(after.root())).toBe(hex(NAIVE.hash(0, last)));
+      expect(after.size).toBe(BigInt(last));
+      // Growing the copy has not changed what was saved.
+      expect(saved).toEqual(before.saved());
+      expect(hex(before.root())).toBe(hex(NAIVE.hash(0, first)));
+      // Nor does growing the original.
+      const roots = saved.roots.map(hex);
+      before.append(new Uint8Array());
+      expect(saved.roots.map(hex)).toEqual(roots);
+    }),
+  );
+});
+
+test("restored: other hashes than the size has are a broken promise", () => {
+  const hash = sha256(new Uint8Array());
+  const restore = (size: bigint, roots: Uint8Array[]) => () =>
+    TreeFrontier.restored(size, roots, sha256);
+  expect(restore(3n, [hash, hash])).not.toThrow();
+  expect(restore(3n, [hash])).toThrow(InvariantError);
+  expect(restore(4n, [hash, hash])).toThrow(InvariantError);
+  expect(restore(-1n, [])).toThrow(InvariantError);
+  expect(restore(1n, [hash.subarray(1)])).toThrow(InvariantError);
+});
+
+test("pushSubtree: grows the same tree in whatever pieces it comes", () => {
+  const levels = fc.array(fc.integer({ max: 6, min: 0 }), { maxLength: 60 });
+  fc.assert(
+    fc.property(levels, (wanted) => {
+      const tree = new TreeFrontier(sha256);
+      for (const level of wanted) {
+        const [at, width] = [Number(tree.size), 2 ** level];
+        if (at + width > SIZES) break;
+        const subtree = NAIVE.hash(at, at + width);
+        if (at % width === 0) tree.pushSubtree(level, subtree);
+        else expect(() => tree.pushSubtree(level, subtree)).toThrow(InvariantError);
+      }
+      expect(hex(tree.root())).toBe(hex(NAIVE.hash(0, Number(tree.size))));
+    }),
   );
 });
