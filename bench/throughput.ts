@@ -30,11 +30,11 @@ export async function throughput(options: BenchOptions): Promise<BenchRun> {
     const { client } = await cluster.engine();
     note("warming up");
     await flatOut(client, workspaces, WARM_UP_MS);
-    const before = await journalMessages(cluster);
+    const before = await journalMessages(cluster, shards);
     note(`flat out for ${options.seconds} s, ${IN_FLIGHT} in flight`);
     const { holds, seconds } = await flatOut(client, workspaces, options.seconds * 1_000);
     const backlog = await projectorBacklog(cluster, workspaces);
-    const blocks = (await journalMessages(cluster)) - before;
+    const blocks = (await journalMessages(cluster, shards)) - before;
     const holdsPerSecond = Math.round(holds / seconds);
     note(`  ${holdsPerSecond} holds/s; the projector is ${backlog} entries behind`);
     const drained = await untilDrained(cluster, workspaces);
@@ -74,12 +74,12 @@ async function flatOut(
   return { holds, seconds: (performance.now() - start) / 1_000 };
 }
 
-async function journalMessages(cluster: BenchCluster): Promise<number> {
+async function journalMessages(cluster: BenchCluster, shards: number): Promise<number> {
   const nc = await connectBus({ ...cluster.servers.nats.logins.operator, name: "bench journal" });
   try {
     const manager = await jetstreamManager(nc);
     let messages = 0;
-    for (let shard = 0; shard < SHARDS; shard += 1) {
+    for (let shard = 0; shard < shards; shard += 1) {
       messages += (await manager.streams.info(journalStream(shard, FIRST_ERA))).state.messages;
     }
     return messages;
