@@ -225,7 +225,8 @@ describe("other writers", () => {
     const rebuilt = world.state;
     expect(rebuilt.authorizations.has(authorization)).toBe(true);
     expect(world.entries.length).toBe(cut + 2);
-    expect(kept.counters.get("agent:bot/run|r1")?.settled).toBe(usd("0.008"));
-    expect(rebuilt.counters.get("agent:bot/run|r1")?.settled).toBe(usd("0.008"));
+    const run = { cap: "agent:bot/run", period: "r1" };
+    expect(kept.counters.get(run)?.settled).toBe(usd("0.008"));
+    expect(rebuilt.counters.get(run)?.settled).toBe(usd("0.008"));
   });
 });

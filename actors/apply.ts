@@ -1,18 +1,13 @@
 import { assert } from "../ledger/assert.ts";
-import { capKind, counterKey } from "../ledger/caps.ts";
+import { capKind } from "../ledger/caps.ts";
 import type { SealedEntry } from "../ledger/chain.ts";
 import type { AuthorizeEntry, Entry, Leg } from "../ledger/entries.ts";
 import { idTime } from "../ledger/ids.ts";
 import { addUsd, ZERO_USD } from "../ledger/money.ts";
 import { applyChanges } from "./configure.ts";
+import type { Counter } from "./counters.ts";
 import { dueOf, foldRecord, type LifeEntry, movementOf } from "./record.ts";
-import {
-  type AuthorizationRecord,
-  type Counter,
-  isOver,
-  priceTable,
-  type WorkspaceState,
-} from "./state.ts";
+import { type AuthorizationRecord, isOver, priceTable, type WorkspaceState } from "./state.ts";
 
 /**
  * Folds one entry into the state. The same code runs when an entry is decided and when it is replayed,
@@ -21,14 +16,14 @@ import {
  */
 export function applyEntry(state: WorkspaceState, sealed: SealedEntry): void {
   const { entry, hash } = sealed;
-  assert(entry.ws === state.ws, `entry of ${entry.ws} in ${state.ws}`);
-  assert(entry.seq === state.head.seq + 1n, `entry ${entry.seq} after ${state.head.seq}`);
+  assert(entry.ws === state.ws, () => `entry of ${entry.ws} in ${state.ws}`);
+  assert(entry.seq === state.head.seq + 1n, () => `entry ${entry.seq} after ${state.head.seq}`);
   assert(
     entry.prev === state.head.hash,
-    `entry ${entry.seq} does not follow entry ${state.head.seq}`,
+    () => `entry ${entry.seq} does not follow entry ${state.head.seq}`,
   );
-  assert(entry.at >= state.time, `ledger time goes back at entry ${entry.seq}`);
-  assert(entry.epoch >= state.epoch, `epoch goes back at entry ${entry.seq}`);
+  assert(entry.at >= state.time, () => `ledger time goes back at entry ${entry.seq}`);
+  assert(entry.epoch >= state.epoch, () => `epoch goes back at entry ${entry.seq}`);
   state.head = { hash, seq: entry.seq };
   state.time = entry.at;
   state.epoch = entry.epoch;
@@ -69,6 +64,7 @@ function applyConfigure(
   }
   assert(entry.base_seq === state.configSeq, "a commit against another base");
   applyChanges(state, staged);
+  state.periodCaps.clear();
   state.staged.clear();
   state.lastStage = entry.stage;
   state.configSeq = entry.seq;
@@ -110,7 +106,7 @@ function assertAdmission(entry: AuthorizeEntry): void {
   }
   for (const leg of entry.legs) {
     const within = leg.limit === undefined || addUsd(leg.settled, leg.held) <= leg.limit;
-    assert(within, `entry ${entry.seq} admits over ${leg.cap}`);
+    assert(within, () => `entry ${entry.seq} admits over ${leg.cap}`);
   }
 }
 
@@ -135,19 +131,21 @@ function setCounter(
   movement: ReturnType<typeof movementOf> | undefined,
   at: number,
 ): void {
-  const key = counterKey(leg.cap, leg.period);
-  const standing = state.counters.get(key);
+  const standing = state.counters.get(leg);
   const known = standing === undefined || isOver(standing, at) ? undefined : standing;
   if (movement !== undefined) {
     const agrees =
       leg.held === addUsd(known?.held ?? ZERO_USD, movement.held) &&
       leg.settled === addUsd(known?.settled ?? ZERO_USD, movement.settled);
-    assert(agrees, `the balance of ${key} is not what its entries add up to`);
+    assert(
+      agrees,
+      () => `the balance of ${leg.cap}|${leg.period} is not what its entries add up to`,
+    );
   }
   // R1's second half: nothing is ever held below zero.
-  assert(leg.held >= 0n, `${key} holds less than nothing`);
+  assert(leg.held >= 0n, () => `${leg.cap}|${leg.period} holds less than nothing`);
   if (known === undefined) {
-    state.counters.set(key, freshCounter(leg, at));
+    state.counters.set(freshCounter(leg, at));
     return;
   }
   known.held = leg.held;

@@ -158,7 +158,7 @@ function identify(state: WorkspaceState, command: AuthorizeCommand): Caller | An
   }
   const prices = pricesAt(state, state.priceSeq);
   const lane = prices.lanes.get(laneKey(agent.lane));
-  assert(lane !== undefined, `agent ${command.agent} has no lane in force`);
+  assert(lane !== undefined, () => `agent ${command.agent} has no lane in force`);
   return { agent, lane, prices, run: command.run ?? authorization, settings: settingsOf(state) };
 }
 

@@ -3,7 +3,8 @@ import type { Leg } from "../ledger/entries.ts";
 import { addUsd, type NanoUsd, subtractUsd, ZERO_USD } from "../ledger/money.ts";
 import type { PeriodBounds, Periods } from "../ledger/periods.ts";
 import type { AgentSettings } from "../ledger/workspace-config.ts";
-import { type Counter, readCounter, type WorkspaceState } from "./state.ts";
+import type { Counter } from "./counters.ts";
+import { readCounter, type WorkspaceState } from "./state.ts";
 
 /** 100 % in basis points. */
 const FULL_PACE = 10_000n;
@@ -44,6 +45,15 @@ export function paceOf(cap: CapView, now: number): bigint | undefined {
   return (committed * FULL_PACE * length) / (cap.limit * divisor);
 }
 
+/** What applies to every call of one agent in one month. */
+export interface PeriodCaps {
+  readonly month: string;
+  readonly year: string;
+  /** The id of its run cap. */
+  readonly runCap: string;
+  readonly views: readonly CapView[];
+}
+
 /**
  * Every cap that applies to a call of this agent in this run: the run first, then months, then years,
  * each from the narrowest scope to the widest. Refusals name the first that fails in this order.
@@ -56,27 +66,42 @@ export function capsOf(
   periods: Periods,
   now: number,
 ): CapView[] {
+  let known = state.periodCaps.get(agentName);
+  if (known?.month !== periods.month.key || known.year !== periods.year.key) {
+    known = periodCaps(state, agentName, agent, periods, now);
+    // A counter that no entry has moved yet is not the one that the next call reads.
+    const stand = known.views.every(({ counter }) => state.counters.get(counter) === counter);
+    if (stand) state.periodCaps.set(agentName, known);
+  }
+  const counter = readCounter(state, { cap: known.runCap, period: run }, now);
+  return [{ counter, limit: agent.caps.run, bounds: undefined }, ...known.views];
+}
+
+function periodCaps(
+  state: WorkspaceState,
+  agentName: string,
+  agent: AgentSettings,
+  periods: Periods,
+  now: number,
+): PeriodCaps {
   const views: CapView[] = [];
-  const add = (
-    cap: string,
-    period: string,
-    limit: NanoUsd | undefined,
-    bounds: PeriodBounds | undefined,
-  ) => views.push({ counter: readCounter(state, cap, period, now), limit, bounds });
-  add(capId("agent", agentName, "run"), run, agent.caps.run, undefined);
   const { cost_center: costCenter, team } = agent;
   for (const period of ["month", "year"] as const) {
     const bounds = periods[period];
-    const leg = (scope: Scope, name: string, caps: Limits | undefined) =>
-      add(capId(scope, name, period), bounds.key, caps?.[period], bounds);
-    leg("agent", agentName, agent.caps);
+    const add = (scope: Scope, name: string, caps: Limits | undefined) => {
+      const cap = capId(scope, name, period);
+      const counter = readCounter(state, { cap, period: bounds.key }, now);
+      views.push({ counter, limit: caps?.[period], bounds });
+    };
+    add("agent", agentName, agent.caps);
     if (costCenter !== undefined) {
-      leg("cost_center", costCenter, state.config.costCenters.get(costCenter)?.caps);
+      add("cost_center", costCenter, state.config.costCenters.get(costCenter)?.caps);
     }
-    if (team !== undefined) leg("team", team, state.config.teams.get(team)?.caps);
-    leg("workspace", state.ws, state.config.settings?.caps);
+    if (team !== undefined) add("team", team, state.config.teams.get(team)?.caps);
+    add("workspace", state.ws, state.config.settings?.caps);
   }
-  return views;
+  const runCap = capId("agent", agentName, "run");
+  return { month: periods.month.key, year: periods.year.key, runCap, views };
 }
 
 interface Limits {

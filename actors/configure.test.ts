@@ -119,6 +119,20 @@ describe("commit", () => {
     expect(sizes.map(({ size }) => size)).toEqual([0, 0, 0, 0, 0]);
   });
 
+  test("configure: a signing key is written down and decides nothing", () => {
+    const world = new World();
+    const before = structuredClone(world.state.config);
+    const value = {
+      public_key: "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=",
+      state: "active",
+    } as const;
+    const id = "21fe31dfa154a261";
+    world.configure([{ id, item: "log_key", value }]);
+    expect(world.last("configure")?.changes).toEqual([{ id, item: "log_key", value }]);
+    world.configure([{ id, item: "log_key" }]);
+    expect(world.state.config).toEqual(before);
+  });
+
   test("configure: settings may change but for what is fixed (R4)", () => {
     const world = new World();
     const { settings } = world.state.config;

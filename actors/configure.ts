@@ -143,6 +143,7 @@ function problemsOfCommit(
         else after.teams.add(change.id);
         break;
       case "key":
+      case "log_key":
       case "provider":
         break;
     }
@@ -245,6 +246,9 @@ export function applyChanges(state: WorkspaceState, changes: readonly ConfigChan
         break;
       case "key":
         put(config.keys, change.id, change.value);
+        break;
+      case "log_key":
+        // Nothing is decided by it: it is written down for those who check the log.
         break;
       case "provider":
         put(config.providers, change.id, change.value);

@@ -68,14 +68,13 @@ test("inspect: balances are those of the periods, and of one agent also those of
 test("inspect: lists as many balances as a message holds", () => {
   const world = new World();
   for (let i = 0; i < 2_100; i++) {
-    const key = `agent:bot/run|r${i}`;
     const counter = {
       cap: "agent:bot/run",
       kind: "run" as const,
       lastAt: world.now,
       period: `r${i}`,
     };
-    world.state.counters.set(key, { ...counter, held: usd("0"), settled: usd("1") });
+    world.state.counters.set({ ...counter, held: usd("0"), settled: usd("1") });
   }
   expect(inspected(world, { agent: "bot" }).balances).toHaveLength(2_000);
 });

@@ -1,9 +1,9 @@
 import { assert } from "../ledger/assert.ts";
-import { counterKey } from "../ledger/caps.ts";
 import type { AuthorizeEntry, Entry, EntryOf, EntryRef } from "../ledger/entries.ts";
 import { addUsd, leastUsd, type NanoUsd, subtractUsd, ZERO_USD } from "../ledger/money.ts";
 import { laneKey } from "../ledger/price-card.ts";
 import type { Answer, DecidedAnswer } from "./commands.ts";
+import type { CounterName } from "./counters.ts";
 import type { Due } from "./expiry-queue.ts";
 import {
   type AuthorizationRecord,
@@ -78,7 +78,7 @@ export function openRecord(entry: AuthorizeEntry, hash: string): AuthorizationRe
     run: entry.run,
     lane: laneKey(entry.lane),
     priceSeq: entry.price_seq,
-    legs: entry.legs.map((leg) => counterKey(leg.cap, leg.period)),
+    legs: entry.legs.map(({ cap, period }) => ({ cap, period })),
     state: refused ? "refused" : "open",
     held: entry.held,
     settled: ZERO_USD,
@@ -169,7 +169,7 @@ export function foldRecord(
   hash: string,
 ): AuthorizationRecord {
   if (entry.kind === "authorize") {
-    assert(record === undefined, `${entry.authorization} is authorized twice`);
+    assert(record === undefined, () => `${entry.authorization} is authorized twice`);
     return openRecord(entry, hash);
   }
   if (record === undefined) {
@@ -179,7 +179,7 @@ export function foldRecord(
   const movement = movementOf(entry, record.held);
   record.held = addUsd(record.held, movement.held);
   record.settled = addUsd(record.settled, movement.settled);
-  assert(record.held >= 0n, `${record.authorization} holds less than nothing`);
+  assert(record.held >= 0n, () => `${record.authorization} holds less than nothing`);
   switch (entry.kind) {
     case "settle":
       record.parts.push(postedPart(entry, entry.part));
@@ -236,7 +236,7 @@ export function dueOf(record: AuthorizationRecord): Due {
 }
 
 /** The counter of a call that is a run of its own. */
-export function ownRunOf(record: AuthorizationRecord): string | undefined {
+export function ownRunOf(record: AuthorizationRecord): CounterName | undefined {
   return record.run === record.authorization ? record.legs[0] : undefined;
 }
 
@@ -258,7 +258,7 @@ export function roomOf(record: AuthorizationRecord): NanoUsd {
 
 /** The decision of an authorization. @throws InvariantError for an id that was shut before it had one. */
 export function decisionOf(record: AuthorizationRecord): Decided {
-  assert(record.decided !== undefined, `${record.authorization} was never decided`);
+  assert(record.decided !== undefined, () => `${record.authorization} was never decided`);
   return record.decided;
 }
 
@@ -289,6 +289,6 @@ export function postedAnswerOf(record: AuthorizationRecord, part: PostedPart): A
 
 /** The reference by which closing entries name the opening one. @throws InvariantError without one. */
 export function openingOf(record: AuthorizationRecord): EntryRef {
-  assert(record.opened !== undefined, `${record.authorization} was never authorized`);
+  assert(record.opened !== undefined, () => `${record.authorization} was never authorized`);
   return record.opened;
 }

@@ -190,11 +190,7 @@ export function legsOf(
   movement: Movement,
   now: number,
 ): ReturnType<typeof legOf>[] {
-  return record.legs.map((key) => {
-    const split = key.indexOf("|");
-    const counter = readCounter(state, key.slice(0, split), key.slice(split + 1), now);
-    return legOf(counter, movement);
-  });
+  return record.legs.map((name) => legOf(readCounter(state, name, now), movement));
 }
 
 /** The model served, found by its id or by an alias in the hold's lane. */

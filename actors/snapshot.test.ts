@@ -57,7 +57,9 @@ describe("round trip", () => {
     const states = [...read.authorizations.values()].map((record) => record.state);
     expect(states.sort()).toEqual(["expired", "expired", "open"]);
     const closed = [...world.state.authorizations.values()].find((one) => one.state === "settled");
-    expect(read.counters.has(`agent:bot/run|${closed?.authorization}`)).toBe(false);
+    const run = { cap: "agent:bot/run", period: closed?.authorization ?? "" };
+    expect(world.state.counters.get(run)).toBeDefined();
+    expect(read.counters.get(run)).toBeUndefined();
   });
 
   test("snapshot: commands after it come to the same bytes as without it", () => {

@@ -1,4 +1,4 @@
-import { capKind, counterKey } from "../ledger/caps.ts";
+import { capKind, counterKey, counterName } from "../ledger/caps.ts";
 import { authorizationIdSchema } from "../ledger/entries.ts";
 import { ZERO_USD } from "../ledger/money.ts";
 import {
@@ -131,7 +131,7 @@ function recordOut(record: AuthorizationRecord): Infer<typeof recordSchema> {
     expires_at: record.expiresAt,
     held: record.held,
     lane: record.lane,
-    legs: record.legs,
+    legs: record.legs.map(({ cap, period }) => counterKey(cap, period)),
     opened: openingOf(record),
     parts: record.parts,
     payload_hash: record.payloadHash,
@@ -153,9 +153,11 @@ export function encodeSnapshot(state: WorkspaceState): string {
   const ownRuns = new Set<string>();
   for (const record of state.authorizations.values()) {
     const own = ownRunOf(record);
-    if (own !== undefined && !isKept(record)) ownRuns.add(own);
+    if (own !== undefined && !isKept(record)) ownRuns.add(counterKey(own.cap, own.period));
   }
-  const counters = [...state.counters].filter(([key]) => !ownRuns.has(key));
+  const counters = [...state.counters.values()].filter(
+    ({ cap, period }) => !ownRuns.has(counterKey(cap, period)),
+  );
   const settings = state.config.settings;
   const workspace: ConfigChange[] =
     settings === undefined ? [] : [{ id: state.ws, item: "workspace", value: settings }];
@@ -163,7 +165,7 @@ export function encodeSnapshot(state: WorkspaceState): string {
     authorizations: kept.map(recordOut),
     config: [...workspace, ...configList(state.config)],
     config_seq: state.configSeq,
-    counters: counters.map(([, counter]) => ({
+    counters: counters.map((counter) => ({
       cap: counter.cap,
       held: counter.held,
       last_at: counter.lastAt,
@@ -214,7 +216,7 @@ export function decodeSnapshot(snapshot: string): WorkspaceState {
   for (const { seq, settings } of read.prices) state.prices.set(seq, priceTable(seq, settings));
   state.priceSeq = read.price_seq;
   for (const counter of read.counters) {
-    state.counters.set(counterKey(counter.cap, counter.period), {
+    state.counters.set({
       cap: counter.cap,
       kind: capKind(counter.cap),
       period: counter.period,
@@ -244,7 +246,7 @@ function recordIn(read: Infer<typeof recordSchema>): AuthorizationRecord {
     run: read.run,
     lane: read.lane,
     priceSeq: read.price_seq,
-    legs: read.legs,
+    legs: read.legs.map(counterName),
     state: read.state,
     held: read.held,
     settled: read.settled,

@@ -1,5 +1,5 @@
 import { assert } from "../ledger/assert.ts";
-import { type CapKind, capKind, counterKey } from "../ledger/caps.ts";
+import { capKind } from "../ledger/caps.ts";
 import { type ChainHead, EMPTY_CHAIN } from "../ledger/chain.ts";
 import type { AuthorizeEntry, EntryRef } from "../ledger/entries.ts";
 import { type NanoUsd, ZERO_USD } from "../ledger/money.ts";
@@ -15,19 +15,10 @@ import type {
   ProviderSettings,
   WorkspaceSettings,
 } from "../ledger/workspace-config.ts";
+import type { PeriodCaps } from "./cap.ts";
 import type { AuthorizationState, DecidedAnswer } from "./commands.ts";
+import { type Counter, type CounterName, Counters } from "./counters.ts";
 import { ExpiryQueue } from "./expiry-queue.ts";
-
-/** One cap in one period or run: what it has counted. Runs for every scope from first use, capped or not. */
-export interface Counter {
-  readonly cap: string;
-  readonly kind: CapKind;
-  readonly period: string;
-  settled: NanoUsd;
-  held: NanoUsd;
-  /** Ledger time of the last entry that moved it, ms: run counters end 35 days after. */
-  lastAt: number;
-}
 
 /** A settle, adjust or void that an authorization has had, by its part. */
 export interface PostedPart {
@@ -61,8 +52,8 @@ export interface AuthorizationRecord {
   readonly lane: string;
   /** Sequence of the price entry its hold names. */
   readonly priceSeq: bigint;
-  /** Counter keys: the caps and periods that were fixed when it was decided (R4). */
-  readonly legs: readonly string[];
+  /** Counters: the caps and periods that were fixed when it was decided (R4). */
+  readonly legs: readonly CounterName[];
   state: AuthorizationState;
   /** Still set aside on every leg. */
   held: NanoUsd;
@@ -114,7 +105,9 @@ export interface WorkspaceState {
   policySeq: bigint;
   readonly prices: Map<bigint, PriceTable>;
   priceSeq: bigint;
-  readonly counters: Map<string, Counter>;
+  readonly counters: Counters;
+  /** Period caps of each agent as its last call met them; emptied by each commit. */
+  readonly periodCaps: Map<string, PeriodCaps>;
   readonly authorizations: Map<string, AuthorizationRecord>;
   /** Idempotency hash → authorization id, as long as memory keeps the id. */
   readonly idempotency: Map<string, string>;
@@ -156,7 +149,8 @@ export function createWorkspace(ws: string): WorkspaceState {
     policySeq: 0n,
     prices: new Map(),
     priceSeq: 0n,
-    counters: new Map(),
+    counters: new Counters(),
+    periodCaps: new Map(),
     authorizations: new Map(),
     idempotency: new Map(),
     expiries: new ExpiryQueue(),
@@ -183,7 +177,7 @@ export function settingsOf(state: WorkspaceState): WorkspaceSettings {
 /** The prices of one price entry. @throws InvariantError when there is none of that sequence. */
 export function pricesAt(state: WorkspaceState, seq: bigint): PriceTable {
   const prices = state.prices.get(seq);
-  assert(prices !== undefined, `price entry ${seq} is not in memory`);
+  assert(prices !== undefined, () => `price entry ${seq} is not in memory`);
   return prices;
 }
 
@@ -196,14 +190,10 @@ export function isOver(counter: Counter, at: number): boolean {
 }
 
 /** The counter of a cap in a period as a decision at `at` reads it; a new one is not kept. */
-export function readCounter(
-  state: WorkspaceState,
-  cap: string,
-  period: string,
-  at: number,
-): Counter {
-  const known = state.counters.get(counterKey(cap, period));
+export function readCounter(state: WorkspaceState, name: CounterName, at: number): Counter {
+  const known = state.counters.get(name);
   if (known !== undefined && !isOver(known, at)) return known;
+  const { cap, period } = name;
   return { cap, kind: capKind(cap), period, settled: ZERO_USD, held: ZERO_USD, lastAt: at };
 }
 

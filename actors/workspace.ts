@@ -10,7 +10,6 @@
  * leaves only when they are on disk.
  */
 import { assert, unreachable } from "../ledger/assert.ts";
-import { counterKey } from "../ledger/caps.ts";
 import { type SealedEntry, sealEntry } from "../ledger/chain.ts";
 import { decodeOwnEntry } from "../ledger/codec.ts";
 import type { EntryBody, EntryBodyOf } from "../ledger/entries.ts";
@@ -41,6 +40,8 @@ export { createWorkspace, isConfigured, type WorkspaceState } from "./state.ts";
 
 /** R13: after a claim every open hold lives at least this long, in ms. */
 export const TAKEOVER_GRACE_MS = 30_000;
+/** Who commits a freeze after an overage: the actor itself. */
+export const OVERAGE_AUTHOR = "tarmac:overage";
 /** Unsettled ends are kept in memory at most this long, in ms. */
 const UNSETTLED_KEPT_MS = 400 * 24 * 3_600_000;
 
@@ -142,8 +143,11 @@ function takeOver(state: WorkspaceState, context: TermContext, entries: SealedEn
   append(state, body, context, entries);
 }
 
-/** What follows from the entries of a turn: an overage freezes an agent that is set so (R10). */
-function consequences(state: WorkspaceState, sealed: readonly SealedEntry[]): EntryBody[] {
+/**
+ * What follows from the entries of a turn: an overage freezes an agent that is set so (R10).
+ * @throws InvariantError when memory lacks what was just settled
+ */
+export function consequences(state: WorkspaceState, sealed: readonly SealedEntry[]): EntryBody[] {
   const bodies: EntryBody[] = [];
   for (const { entry } of sealed) {
     if (entry.kind !== "settle" || entry.overage === 0n) continue;
@@ -155,7 +159,7 @@ function consequences(state: WorkspaceState, sealed: readonly SealedEntry[]): En
     if (agent === undefined || agent.frozen || agent.on_overage !== "freeze") continue;
     bodies.push({
       base_seq: state.configSeq,
-      by: "tarmac:overage",
+      by: OVERAGE_AUTHOR,
       changes: [{ id: entry.agent, item: "agent", value: { ...agent, frozen: true } }],
       commit: true,
       kind: "configure",
@@ -248,11 +252,11 @@ function restore(state: WorkspaceState, fetched: Fetched, context: TurnContext):
  * so the last entry of the call states its balance.
  */
 function restoreOwnRun(state: WorkspaceState, record: AuthorizationRecord, last: LifeEntry): void {
-  const key = ownRunOf(record);
-  if (key === undefined || state.counters.has(key)) return;
+  const own = ownRunOf(record);
+  if (own === undefined || state.counters.get(own) !== undefined) return;
   for (const leg of last.legs) {
-    if (counterKey(leg.cap, leg.period) === key)
-      state.counters.set(key, freshCounter(leg, last.at));
+    if (leg.cap === own.cap && leg.period === own.period)
+      state.counters.set(freshCounter(leg, last.at));
   }
 }
 
@@ -276,7 +280,9 @@ export function forget(state: WorkspaceState, durableSeq: bigint, now: number): 
 
 /** Drops what only time ends: run counters after 35 days, ends that were never settled after 400. */
 export function forgetOld(state: WorkspaceState, durableSeq: bigint, now: number): void {
-  for (const [key, counter] of state.counters) if (isOver(counter, now)) state.counters.delete(key);
+  for (const counter of state.counters.values()) {
+    if (isOver(counter, now)) state.counters.delete(counter);
+  }
   for (const record of state.authorizations.values()) {
     if (record.state !== "expired" || lastSeqOf(record) > durableSeq) continue;
     if (record.at + UNSETTLED_KEPT_MS < now) drop(state, record);

@@ -246,6 +246,19 @@ describe("EngineClient", () => {
     stop();
   });
 
+  test("a connection that is closed ends what waits at once, and nobody knows", async () => {
+    const { stop } = serve([undefined]);
+    const own = await connectBus(login(server.nats(), "gateway"));
+    const client = new EngineClient(own);
+    const startedAt = performance.now();
+    const waiting = client.request("closing", { kind: "inspect" }, { tryTimeoutMs: 60_000 });
+    await Promise.all([expect(waiting).rejects.toMatchObject({ outcome: "unknown" }), own.close()]);
+    const after = client.request("closing", { kind: "inspect" });
+    await expect(after).rejects.toThrow("the connection to NATS is closed");
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    stop();
+  });
+
   test("only refusals that were not decided: the outcome is none", async () => {
     const { stop } = serve(["append-unresolved"]);
     const asked = new EngineClient(gateway).request("refused", { kind: "inspect" }, options);

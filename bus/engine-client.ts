@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { headers, type NatsConnection, RequestError } from "@nats-io/nats-core";
+import { headers, type MsgHdrs, type NatsConnection } from "@nats-io/nats-core";
 
 import type { Answer, Command } from "../actors/commands.ts";
 import { decodeAnswer, encodeCommand } from "./codec.ts";
+import { ReplyInbox, type Unanswered } from "./reply-inbox.ts";
 import { commandSubject, TTL_HEADER } from "./subjects.ts";
 
 /** Refusals that mean *not decided*: the engine wrote nothing, and the same bytes may be sent again. */
@@ -22,6 +23,8 @@ export interface RequestOptions {
 
 const TRY_TIMEOUT_MS = 400;
 const DEADLINE_MS = 3_000;
+/** With less time left no try is made, in ms: it would be given up before its answer can be there. */
+const TRY_MS_MIN = 10;
 /** Bounds of the pause before another try, in ms. "No responders" comes back in about one. */
 const BACKOFF_MS_MIN = 25;
 const BACKOFF_MS_MAX = 100;
@@ -51,10 +54,11 @@ export class AnswerUnreadable extends Error {
 
 /** Sends commands to the actors of workspaces, wherever they live. */
 export class EngineClient {
-  readonly #nc: NatsConnection;
+  readonly #replies: ReplyInbox;
+  #ttl: { readonly ms: number; readonly headers: MsgHdrs } | undefined;
 
   constructor(nc: NatsConnection) {
-    this.#nc = nc;
+    this.#replies = new ReplyInbox(nc);
   }
 
   /**
@@ -70,17 +74,21 @@ export class EngineClient {
     const subject = commandSubject(command.kind, ws);
     const bytes = encodeCommand(command);
     let outcome: "none" | "unknown" = "none";
-    let last: unknown;
+    let last: Answer | Unanswered | undefined;
     for (;;) {
       const leftMs = deadline - performance.now();
-      if (leftMs < 1) break;
-      const answer = await this.#attempt(subject, bytes, leftMs, Math.min(tryTimeoutMs, leftMs));
-      if ("answer" in answer) {
-        if (!isNotDecided(answer.answer)) return answer.answer;
-        last = answer.answer;
+      if (leftMs < Math.min(TRY_MS_MIN, deadlineMs / 2)) break;
+      // Its time to live is what the caller still waits: later, nobody wants the decision.
+      const ttl = this.#ttlOf(Math.ceil(leftMs));
+      const timeoutMs = Math.min(tryTimeoutMs, leftMs);
+      const reply = await this.#replies.request(subject, bytes, ttl, timeoutMs);
+      if (typeof reply === "string") {
+        if (reply === "closed") throw closed();
+        if (reply !== "no-responders") outcome = "unknown";
+        last = reply;
       } else {
-        last = answer.fault;
-        if (!isNoResponders(answer.fault)) outcome = "unknown";
+        last = readAnswer(subject, reply);
+        if (!isNotDecided(last)) return last;
       }
       const pauseMs = BACKOFF_MS_MIN + Math.random() * (BACKOFF_MS_MAX - BACKOFF_MS_MIN);
       await sleep(Math.max(0, Math.min(pauseMs, deadline - performance.now())));
@@ -92,42 +100,39 @@ export class EngineClient {
     );
   }
 
-  /** One try. Its time to live is what the caller still waits: later, nobody wants the decision. */
-  async #attempt(
-    subject: string,
-    bytes: Uint8Array,
-    ttlMs: number,
-    timeoutMs: number,
-  ): Promise<{ readonly answer: Answer } | { readonly fault: unknown }> {
+  /** The headers of a try. The first tries of all commands have the same. */
+  #ttlOf(ms: number): MsgHdrs {
+    if (this.#ttl?.ms === ms) return this.#ttl.headers;
     const ttl = headers();
-    ttl.set(TTL_HEADER, String(Math.ceil(ttlMs)));
-    let data: Uint8Array;
-    try {
-      const timeout = Math.max(1, timeoutMs);
-      data = (await this.#nc.request(subject, bytes, { timeout, headers: ttl })).data;
-    } catch (fault) {
-      if (this.#nc.isClosed()) {
-        throw new EngineUnreachable("the connection to NATS is closed", "unknown", fault);
-      }
-      return { fault };
-    }
-    const parsed = decodeAnswer(data);
-    if (parsed.ok) return { answer: parsed.value };
-    throw new AnswerUnreadable(`an answer on ${subject} cannot be read: ${parsed.problems[0]}`);
+    ttl.set(TTL_HEADER, String(ms));
+    this.#ttl = { ms, headers: ttl };
+    return ttl;
   }
+}
+
+function closed(): EngineUnreachable {
+  return new EngineUnreachable("the connection to NATS is closed", "unknown", undefined);
+}
+
+function readAnswer(subject: string, reply: Uint8Array): Answer {
+  const parsed = decodeAnswer(reply);
+  if (parsed.ok) return parsed.value;
+  throw new AnswerUnreadable(`an answer on ${subject} cannot be read: ${parsed.problems[0]}`);
 }
 
 function isNotDecided(answer: Answer): boolean {
   return answer.kind === "refused" && NOT_DECIDED.has(answer.code);
 }
 
-function isNoResponders(fault: unknown): boolean {
-  return fault instanceof RequestError && fault.isNoResponders();
-}
+const UNANSWERED: { readonly [U in Unanswered]: string } = {
+  closed: "the connection to NATS is closed",
+  "no-responders": "no node owns its shard at the moment",
+  "not-sent": "the connection to NATS did not take it",
+  timeout: "no answer came in time",
+};
 
-function describe(last: unknown): string {
-  if (isNoResponders(last)) return "no node owns its shard at the moment";
-  if (last instanceof Error) return last.message;
-  if (typeof last === "object" && last !== null && "message" in last) return String(last.message);
-  return "there was no time for a try";
+function describe(last: Answer | Unanswered | undefined): string {
+  if (last === undefined) return "there was no time for a try";
+  if (typeof last === "string") return UNANSWERED[last];
+  return last.kind === "refused" ? last.message : `it answered ${last.kind}`;
 }

@@ -4,11 +4,12 @@ export class InvariantError extends Error {
 }
 
 /**
- * Holds an invariant: what it checks is never a matter of input, only of our own correctness.
+ * Holds an invariant: what it checks is never a matter of input, only of our own correctness. On the hot
+ * path the message is a function: to write one that nobody reads takes longer than most checks.
  * @throws InvariantError when `condition` is false.
  */
-export function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new InvariantError(message);
+export function assert(condition: boolean, message: string | (() => string)): asserts condition {
+  if (!condition) throw new InvariantError(typeof message === "string" ? message : message());
 }
 
 /** Closes a `switch` over a union: a new member without a branch does not compile. @throws InvariantError */

@@ -31,6 +31,12 @@ export function counterKey(cap: string, period: string): string {
   return `${cap}|${period}`;
 }
 
+/** The cap and the period, or run, that a key joins: neither has a `|` in it. */
+export function counterName(key: string): { readonly cap: string; readonly period: string } {
+  const split = key.indexOf("|");
+  return { cap: key.slice(0, split), period: key.slice(split + 1) };
+}
+
 /** The kind of a cap from its id. */
 export function capKind(cap: string): CapKind {
   return cap.slice(cap.lastIndexOf("/") + 1) as CapKind;

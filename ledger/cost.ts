@@ -21,10 +21,12 @@ function sum(band: RateBand, counts: Iterable<readonly [Unit, bigint]>): ExactCo
   let denominator = 1n;
   for (const [unit, count] of counts) {
     if (count === 0n) continue;
-    assert(count > 0n, `a count of ${unit} is negative: ${count}`);
+    assert(count > 0n, () => `a count of ${unit} is negative: ${count}`);
     const price = band.units[unit];
     if (price === undefined) return { unpriced: unit };
-    if (denominator % price.per === 0n) {
+    if (price.per === denominator) {
+      numerator += count * price.pico_usd;
+    } else if (denominator % price.per === 0n) {
       numerator += count * price.pico_usd * (denominator / price.per);
     } else {
       numerator = numerator * price.per + count * price.pico_usd * denominator;
@@ -115,7 +117,7 @@ export function worstCaseCost(price: ModelPrice, bound: UsageBound): ExactCost |
     if ("unpriced" in cost) return cost;
     if (worst === undefined || exceeds(cost, worst)) worst = cost;
   }
-  assert(worst !== undefined, `${price.provider}/${price.model} has no band from 0`);
+  assert(worst !== undefined, () => `${price.provider}/${price.model} has no band from 0`);
   return worst;
 }
 

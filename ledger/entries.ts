@@ -40,6 +40,7 @@ const hash = token(/^[0-9a-f]{64}$/, "a hex SHA-256");
 /** The id of one authorization. */
 export const authorizationIdSchema: Schema<string> = {
   write: (value) => `"${value}"`,
+  plain: (value) => value,
   read(json, path, problems) {
     if (typeof json === "string" && isAuthorizationId(json)) return json;
     problems.push(`${path}: must be an authorization id: auth_ and a UUIDv7`);

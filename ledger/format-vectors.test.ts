@@ -8,21 +8,30 @@
  * To write the vectors anew: TARMAC_WRITE_VECTORS=1 npx vitest run ledger/format-vectors.test.ts
  */
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { shardOf } from "../actors/placement.ts";
 import { encodeBlock, NO_BLOCK_HASH } from "../nodes/block.ts";
+import { verifyCheckpoint } from "./checkpoint.ts";
 import { decodeEntry } from "./codec.ts";
 import { type Entry, entrySchema } from "./entries.ts";
-import { TreeFrontier } from "./merkle.ts";
+import { leafHash, TreeFrontier } from "./merkle.ts";
+import { verifyConsistency } from "./merkle-proofs.ts";
+import { parseHash } from "./proof-text.ts";
+import { parseRangeProof, rootOfRange } from "./range-proof.ts";
 import type { Schema } from "./schema.ts";
+import { parseVkey } from "./signed-note.ts";
+import { ed25519Verify } from "./testing/log.ts";
 import { vectorLedger } from "./testing/vector-ledger.ts";
+import { vectorLog } from "./testing/vector-log.ts";
+import { verifyTlogProof } from "./tlog-proof.ts";
 
 const DOCS = new URL("../docs/", import.meta.url);
 const PAGE = new URL("ledger-format.md", DOCS);
 const LEDGER = new URL("vectors/ledger.jsonl", DOCS);
 const HASHES = new URL("vectors/hashes.txt", DOCS);
 const BLOCK = new URL("vectors/block.jsonl", DOCS);
+const LOG = new URL("vectors/log/", DOCS);
 
 const text = (file: URL) => (existsSync(file) ? readFileSync(file, "utf8") : "");
 const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest();
@@ -64,7 +73,15 @@ function block(lines: readonly string[]): { readonly text: string; readonly hash
   return { hash, text: Buffer.from(bytes).toString("utf8") };
 }
 
-function vectorFiles(): { ledger: string; hashes: string; block: string } {
+interface VectorFiles {
+  readonly ledger: string;
+  readonly hashes: string;
+  readonly block: string;
+  /** Text by name. */
+  readonly log: Readonly<Record<string, string>>;
+}
+
+function vectorFiles(): VectorFiles {
   const sealed = vectorLedger();
   const tree = new TreeFrontier(sha256);
   for (const { line } of sealed) tree.append(Buffer.from(line));
@@ -76,6 +93,10 @@ function vectorFiles(): { ledger: string; hashes: string; block: string } {
     block: blockText,
     hashes: `${[...rows, `root ${root}`, `block ${hash}`].join("\n")}\n`,
     ledger: sealed.map(({ line }) => `${line}\n`).join(""),
+    log: vectorLog(
+      sealed.map(({ line }) => line),
+      settled,
+    ),
   };
 }
 
@@ -85,6 +106,10 @@ beforeAll(() => {
   writeFileSync(LEDGER, made.ledger);
   writeFileSync(HASHES, made.hashes);
   writeFileSync(BLOCK, made.block);
+  mkdirSync(LOG, { recursive: true });
+  for (const [name, content] of Object.entries(made.log)) {
+    writeFileSync(new URL(name, LOG), content);
+  }
 });
 
 const lines = () => text(LEDGER).split("\n").slice(0, -1);
@@ -96,6 +121,8 @@ describe("docs/vectors", () => {
     expect(text(LEDGER)).toBe(made.ledger);
     expect(text(HASHES)).toBe(made.hashes);
     expect(text(BLOCK)).toBe(made.block);
+    const log = readdirSync(LOG).map((name) => [name, text(new URL(name, LOG))]);
+    expect(Object.fromEntries(log)).toEqual(made.log);
   });
 
   test("ledger.jsonl: each line is canonical and names the hash of the one before", () => {
@@ -123,6 +150,65 @@ describe("docs/vectors", () => {
     expect(rules).toEqual(new Set(["00", "01", "02", "03", "04", "05"]));
     const kinds = new Set(entries().map((entry) => entry["kind"]));
     expect(kinds).toEqual(new Set(sections("Kind").map(({ name }) => name)));
+  });
+});
+
+describe("docs/vectors/log", () => {
+  const file = (name: string) => text(new URL(name, LOG));
+  const keys = () =>
+    file("vkey")
+      .trimEnd()
+      .split("\n")
+      .map((vkey) => parseVkey(vkey, sha256));
+  const accepted = (name: string) => verifyCheckpoint(file(name), keys(), ed25519Verify);
+  const leaves = () => lines().map((line) => Buffer.from(line));
+
+  test("checkpoints: are signed, the earlier by one key, over the roots of the ledger", async () => {
+    const [newer, older] = keys();
+    for (const [name, size, by] of [
+      ["checkpoint", lines().length, [newer, older]],
+      ["checkpoint-earlier", 45, [older]],
+    ] as const) {
+      const found = await accepted(name);
+      const tree = new TreeFrontier(sha256);
+      for (const leaf of leaves().slice(0, size)) tree.append(leaf);
+      expect(found.checkpoint.size).toBe(tree.size);
+      expect(Buffer.from(found.checkpoint.root)).toEqual(Buffer.from(tree.root()));
+      expect(found.by).toEqual(by);
+    }
+  });
+
+  test("proofs: lead to the roots of the checkpoints", async () => {
+    const [later, earlier] = await Promise.all(["checkpoint", "checkpoint-earlier"].map(accepted));
+    if (later === undefined || earlier === undefined) throw new Error("there are no checkpoints");
+    const [head, ...hashes] = file("consistency").trimEnd().split("\n");
+    const { root: toRoot, size: to } = later.checkpoint;
+    const { root: fromRoot, size: from } = earlier.checkpoint;
+    expect(head).toBe(`consistency ${from} ${to}`);
+    const path = hashes.map((line) => parseHash(line, "consistency"));
+    expect(verifyConsistency({ from, fromRoot, path, to, toRoot }, sha256)).toBe(true);
+
+    const range = parseRangeProof(file("range-proof"));
+    const within = leaves().slice(Number(range.first), Number(range.end));
+    const rangeRoot = rootOfRange(
+      range,
+      within.map((leaf) => leafHash(leaf, sha256)),
+      sha256,
+    );
+    expect(Buffer.from(rangeRoot)).toEqual(Buffer.from(toRoot));
+
+    const trust = { keys: keys(), sha256, verify: ed25519Verify };
+    const proved = await verifyTlogProof(file("receipt.tlog-proof"), trust);
+    const line = Buffer.from(proved.leaf).toString("utf8");
+    expect(line).toBe(lines()[Number(proved.index)]);
+    expect(JSON.parse(line)).toMatchObject({ final: true, kind: "settle" });
+  });
+
+  test("vkey: the newer key is the one that the ledger announces", () => {
+    const items = entries().flatMap((entry) => (entry["changes"] as object[] | undefined) ?? []);
+    const announced = items.filter((change) => "item" in change && change.item === "log_key");
+    const publicKey = Buffer.from(keys()[0]?.publicKey ?? []).toString("base64");
+    expect(announced).toMatchObject([{ value: { public_key: publicKey } }]);
   });
 });
 
@@ -177,6 +263,7 @@ const OBJECTS: Readonly<Record<string, readonly [path: string, skeleton: Skeleto
   group: ["changes[0].value", item("team")],
   key: ["changes[0].value", item("key")],
   lane: ["lane", inAuthorize("lane")],
+  log_key: ["changes[0].value", item("log_key")],
   leg: ["legs[0]", inAuthorize("legs", true)],
   pace: ["pace", inAuthorize("pace")],
   period: ["month", inAuthorize("month")],
@@ -259,6 +346,7 @@ const TYPE_WORDS: readonly (readonly [RegExp, string])[] = [
   [/a name of/, "name"],
   [/authorization id/, "authorization id"],
   [/key id/, "key id"],
+  [/bytes in base64/, "base64"],
   [/16 bytes in hex/, "salt"],
   [/must be an object|must be a condition/, "object"],
 ];

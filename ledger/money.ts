@@ -27,7 +27,7 @@ export function isInt64(value: bigint): boolean {
 
 /** Brands an amount. @throws InvariantError when it leaves the int64 range. */
 export function nanoUsd(value: bigint): NanoUsd {
-  assert(isInt64(value), `an amount leaves the int64 range: ${value}`);
+  assert(isInt64(value), () => `an amount leaves the int64 range: ${value}`);
   return value as NanoUsd;
 }
 

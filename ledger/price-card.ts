@@ -80,6 +80,6 @@ export function modelKey(provider: string, model: string): string {
 export function bandFor(price: ModelPrice, promptTokens: bigint): RateBand {
   let chosen: RateBand | undefined;
   for (const band of price.bands) if (band.from_input <= promptTokens) chosen = band;
-  assert(chosen !== undefined, `${price.provider}/${price.model} has no band from 0`);
+  assert(chosen !== undefined, () => `${price.provider}/${price.model} has no band from 0`);
   return chosen;
 }

@@ -73,6 +73,17 @@ describe("RFC 8785", () => {
     );
     expect(read(text(), '"\\ud83d"')).toEqual(["value: holds half a surrogate pair"]);
   });
+
+  test("write: any string, whole or not, is written as JSON.stringify does", () => {
+    const unit = fc.integer({ max: 0xffff, min: 0 }).map((code) => String.fromCharCode(code));
+    const ascii = fc.integer({ max: 0x7f, min: 0 }).map((code) => String.fromCharCode(code));
+    fc.assert(
+      fc.property(fc.array(fc.oneof(ascii, unit), { maxLength: 20 }), (units) => {
+        const value = units.join("");
+        expect(text().write(value)).toBe(JSON.stringify(value));
+      }),
+    );
+  });
 });
 
 describe("scalars", () => {
@@ -164,6 +175,17 @@ describe("objects", () => {
 
   test("read: `null` does not stand for what is absent", () => {
     expect(read(schema, '{"a":"","b":"0","c":null}')).toEqual(["c: must be a list"]);
+  });
+
+  test("write: a field has what its type writes, whatever stands around it", () => {
+    const names = { s: token(/^[a-z"]+$/, "letters"), t: text(), o: oneOf(["x", "y"]) };
+    const others = { d: decimal(), i: instant, b: bool, n: integer(0, 9) };
+    const value = { b: true, d: -7n, i: 0, n: 9, o: "y", s: "abc", t: 'a"b' } as const;
+    expect(object(names, others).write(value)).toBe(
+      `{"b":${bool.write(true)},"d":${others.d.write(-7n)},"i":${instant.write(0)},` +
+        `"n":${others.n.write(9)},"o":${names.o.write("y")},"s":${names.s.write("abc")},` +
+        `"t":${names.t.write('a"b')}}`,
+    );
   });
 
   test("write: fields stand sorted, absent ones not at all", () => {

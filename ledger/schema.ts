@@ -10,6 +10,11 @@ export type Problems = string[];
 /** Reads and writes one type of value. `read` adds to `problems` and returns `undefined` on a mistake. */
 export interface Schema<T> {
   write(value: T): string;
+  /**
+   * What stands between the quotes, for types that are written as one string. Objects put the quotes
+   * to the names of their fields: half as many pieces of text for the same bytes.
+   */
+  plain?(this: void, value: T): string;
   read(json: unknown, path: string, problems: Problems): T | undefined;
 }
 
@@ -21,10 +26,19 @@ function problem(problems: Problems, path: string, what: string): undefined {
   return undefined;
 }
 
+/** What JSON writes otherwise than it is: quotes, backslashes, controls, and halves of surrogate pairs. */
+const NEEDS_ESCAPE = /[^ !#-[\]-\ud7ff\ue000-\uffff]/;
+
+/** A text as it stands between quotes. `JSON.stringify` takes twice the time where it changes nothing. */
+function escaped(value: string): string {
+  return NEEDS_ESCAPE.test(value) ? JSON.stringify(value).slice(1, -1) : value;
+}
+
 /** Any well-formed Unicode string up to a length in UTF-16 code units. */
 export function text(maxLength = 4096): Schema<string> {
   return {
-    write: (value) => JSON.stringify(value),
+    write: (value) => `"${escaped(value)}"`,
+    plain: escaped,
     read(json, path, problems) {
       if (typeof json !== "string") return problem(problems, path, "must be a string");
       if (json.length > maxLength) {
@@ -40,6 +54,7 @@ export function text(maxLength = 4096): Schema<string> {
 export function token(pattern: RegExp, what: string): Schema<string> {
   return {
     write: (value) => `"${value}"`,
+    plain: (value) => value,
     read(json, path, problems) {
       if (typeof json === "string" && pattern.test(json) && !/["\\]/.test(json)) return json;
       return problem(problems, path, `must be ${what}`);
@@ -52,6 +67,7 @@ export function oneOf<const V extends readonly string[]>(names: V): Schema<V[num
   const known = new Set<string>(names);
   return {
     write: (value) => `"${value}"`,
+    plain: (value) => value,
     read(json, path, problems) {
       if (typeof json === "string" && known.has(json)) return json as V[number];
       return problem(problems, path, `must be one of ${names.join(", ")}`);
@@ -65,6 +81,7 @@ const DECIMAL = /^(0|-?[1-9][0-9]{0,30})$/;
 export function decimal(minimum?: bigint, maximum?: bigint): Schema<bigint> {
   return {
     write: (value) => `"${value}"`,
+    plain: (value) => value.toString(),
     read(json, path, problems) {
       if (typeof json !== "string" || !DECIMAL.test(json)) {
         return problem(problems, path, 'must be a whole number as a decimal string, like "1200"');
@@ -122,6 +139,7 @@ export function formatInstant(ms: number): string {
 /** A moment: milliseconds since 1970 in memory, RFC 3339 in UTC with milliseconds on the wire. */
 export const instant: Schema<number> = {
   write: (value) => `"${formatInstant(value)}"`,
+  plain: formatInstant,
   read(json, path, problems) {
     if (typeof json === "string" && INSTANT.test(json)) {
       const ms = Date.parse(json);
@@ -196,22 +214,31 @@ export function object<R extends Fields, O extends Fields = Record<never, never>
 ): Schema<ObjectOf<R, O>> {
   const all: Fields = { ...required, ...optional };
   const names = Object.keys(all).sort();
-  const plan = names.map((name) => ({
-    name,
-    prefix: `${JSON.stringify(name)}:`,
-    schema: all[name] as Schema<unknown>,
-    required: Object.hasOwn(required, name),
-  }));
+  const plan = names.map((name) => {
+    const schema = all[name] as Schema<unknown>;
+    const key = `${JSON.stringify(name)}:${schema.plain === undefined ? "" : '"'}`;
+    return {
+      name,
+      /** By what stands before it in the object: nothing, a value, a value whose quote is still open. */
+      lead: [key, `,${key}`, `",${key}`] as const,
+      plain: schema.plain,
+      schema,
+      required: Object.hasOwn(required, name),
+    };
+  });
   return {
     write(value) {
       const source = value as Record<string, unknown>;
       let out = "{";
-      for (const field of plan) {
-        const part = source[field.name];
+      let before: 0 | 1 | 2 = 0;
+      for (const { name, lead, plain, schema } of plan) {
+        const part = source[name];
         if (part === undefined) continue;
-        out += (out.length === 1 ? "" : ",") + field.prefix + field.schema.write(part);
+        out += lead[before];
+        out += plain === undefined ? schema.write(part) : plain(part);
+        before = plain === undefined ? 1 : 2;
       }
-      return `${out}}`;
+      return out + (before === 2 ? '"}' : "}");
     },
     read(json, path, problems) {
       if (!isObject(json)) return problem(problems, path, "must be an object");

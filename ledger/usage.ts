@@ -38,7 +38,7 @@ export function usageOf(counts: { readonly [U in Unit]?: bigint | undefined }): 
   for (const unit of UNITS) {
     const count = counts[unit];
     if (count === undefined || count === 0n) continue;
-    assert(count > 0n, `usage of ${unit} is negative: ${count}`);
+    assert(count > 0n, () => `usage of ${unit} is negative: ${count}`);
     usage[unit] = count;
   }
   return usage;

@@ -86,6 +86,19 @@ export type KeySettings = Infer<typeof keySettings>;
 export const providerSettings = object({}, { base_url: text(500), credential: text(300) });
 export type ProviderSettings = Infer<typeof providerSettings>;
 
+/** Bytes of an Ed25519 public key in base64; the 43rd digit carries four bits. */
+const PUBLIC_KEY = /^[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$/;
+
+/** A key that signs the log's checkpoints: by these entries an auditor passes from one key to the next. */
+export const logKeySettings = object({
+  public_key: token(PUBLIC_KEY, "an Ed25519 public key of 32 bytes in base64"),
+  state: oneOf(["active", "retired"]),
+});
+export type LogKeySettings = Infer<typeof logKeySettings>;
+
+/** Names a signing key: the first 8 bytes of the SHA-256 of its public key, hex. */
+export const logKeyId = token(/^[0-9a-f]{16}$/, "16 hex digits that name a signing key");
+
 /** A key's public id: what entries name. */
 export const keyId = token(/^key_[0-9a-f]{16}$/, "a key id like key_0123456789abcdef");
 
@@ -94,6 +107,7 @@ export const configChange = variant("item", {
   agent: object({ id: name, item: oneOf(["agent"]) }, { value: agentSettings }),
   cost_center: object({ id: name, item: oneOf(["cost_center"]) }, { value: groupSettings }),
   key: object({ id: keyId, item: oneOf(["key"]) }, { value: keySettings }),
+  log_key: object({ id: logKeyId, item: oneOf(["log_key"]) }, { value: logKeySettings }),
   provider: object({ id: name, item: oneOf(["provider"]) }, { value: providerSettings }),
   team: object({ id: name, item: oneOf(["team"]) }, { value: groupSettings }),
   workspace: object({ id: name, item: oneOf(["workspace"]) }, { value: workspaceSettings }),

@@ -250,7 +250,7 @@ export class ModelRun {
       if (key.includes("|auth_")) continue;
       const { settled, held } = model.sum(key);
       const [cap, period] = key.split("|") as [string, string];
-      const counter = readCounter(world.state, cap, period, world.now);
+      const counter = readCounter(world.state, { cap, period }, world.now);
       expect([key, counter.settled, counter.held]).toEqual([key, settled, held]);
       expect(world.auditor.heldBy(key)).toBe(held);
     }

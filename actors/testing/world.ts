@@ -305,7 +305,7 @@ export class World {
   }
 
   balance(cap: string, period = "2026-11@UTC"): { settled: bigint; held: bigint } {
-    const counter = this.state.counters.get(`${cap}|${period}`);
+    const counter = this.state.counters.get({ cap, period });
     return { held: counter?.held ?? 0n, settled: counter?.settled ?? 0n };
   }
 }

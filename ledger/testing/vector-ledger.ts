@@ -2,6 +2,7 @@
  * One small ledger with every kind of entry and every field that an entry can have, made by the
  * actor itself from fixed clocks, ids and salts: the same bytes on every machine.
  */
+import { createHash } from "node:crypto";
 import type { Command } from "../../actors/commands.ts";
 import { agent, bound, PRICES, sha256Hex, usd, World } from "../../actors/testing/world.ts";
 import { beginTerm } from "../../actors/workspace.ts";
@@ -259,6 +260,23 @@ function takeover(scenes: Scenes): void {
   scenes.settle(lost, { usage: { input: 700n, output: 50n } });
 }
 
+/** A signing key is named by an entry. (The public key is that of test 1 in RFC 8032, section 7.1.) */
+function logKey(scenes: Scenes): void {
+  const public_key = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+  const id = createHash("sha256")
+    .update(Buffer.from(public_key, "base64"))
+    .digest("hex")
+    .slice(0, 16);
+  scenes.send({
+    base_seq: scenes.world.state.configSeq,
+    by: "cli:operator",
+    changes: [[{ id, item: "log_key", value: { public_key, state: "active" } }]],
+    commit: true,
+    kind: "configure",
+    stage: "2026-11-10-log-key",
+  });
+}
+
 /** The entries of the ledger in `docs/vectors/ledger.jsonl`. */
 export function vectorLedger(): readonly SealedEntry[] {
   const scenes = new Scenes();
@@ -269,5 +287,6 @@ export function vectorLedger(): readonly SealedEntry[] {
   newPrices(scenes);
   overage(scenes);
   takeover(scenes);
+  logKey(scenes);
   return scenes.world.entries;
 }
