@@ -126,7 +126,7 @@ export class Batches {
 /** Bytes of a line with its line end. @throws InvariantError when it is over an entry's limit. */
 function sizeOf(line: string): number {
   const bytes = Buffer.byteLength(line, "utf8");
-  assert(bytes <= ENTRY_BYTES_MAX, `an entry has ${bytes} bytes`);
+  assert(bytes <= ENTRY_BYTES_MAX, () => `an entry has ${bytes} bytes`);
   return bytes + 1;
 }
 

@@ -5,6 +5,9 @@ import { parseArgs } from "node:util";
 
 import { type ConnectOptions, parseNatsUrl } from "../bus/connect.ts";
 import { FIRST_ERA } from "../bus/subjects.ts";
+import { logOrigin } from "../ledger/checkpoint.ts";
+import { isKeyName } from "../ledger/signed-note.ts";
+import { type KeySource, readKeySources } from "./checkpoints/key-sources.ts";
 
 /** What an engine node is started with. */
 export interface NodeConfig {
@@ -17,6 +20,8 @@ export interface NodeConfig {
   readonly shards: number;
   readonly era: number;
   readonly workers: number;
+  /** With what the logs of the workspaces are signed; no keys: they are not. */
+  readonly log: { readonly host: string; readonly keys: readonly KeySource[] };
   /** Rewritten every second while the node lives. */
   readonly healthFile: string;
   /** Create the journal. */
@@ -70,6 +75,7 @@ export function readNodeConfig(
     shards: readCount(env, "TARMAC_SHARDS", SHARDS_DEFAULT, SHARDS_MAX, problems),
     era: FIRST_ERA,
     workers: readCount(env, "TARMAC_WORKERS", defaultWorkers(), WORKERS_MAX, problems),
+    log: { host: readLogHost(env, problems), keys: readKeySources(env, problems) },
     healthFile: flags.health ?? join(home, "nodes", `${name}.json`),
     init: flags.init,
     unsafeDev: flags.unsafeDev,
@@ -137,6 +143,18 @@ function readPostgresUrl(env: NodeJS.ProcessEnv, problems: string[]): string {
     );
   }
   return url;
+}
+
+const LOG_HOST_DEFAULT = "localhost";
+
+/** What the logs' origins begin with: a name that stays, since auditors know each log by it. */
+function readLogHost(env: NodeJS.ProcessEnv, problems: string[]): string {
+  const host = env["TARMAC_LOG_HOST"];
+  if (host === undefined || host === "") return LOG_HOST_DEFAULT;
+  if (isKeyName(logOrigin(host, "w")) && !host.includes("://") && !/^\/|\/$/.test(host))
+    return host;
+  problems.push(`TARMAC_LOG_HOST: "${host}" must be a name like ledger.example.com`);
+  return LOG_HOST_DEFAULT;
 }
 
 function readCount(

@@ -1,6 +1,7 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
+import type { HaltedLog } from "./checkpoints/keeper.ts";
 import type { ShardBacklog } from "./projector.ts";
 import type { OwnerStats } from "./shard-owner.ts";
 
@@ -17,6 +18,8 @@ export interface NodeHealth {
   readonly shards: readonly OwnerStats[];
   /** How far the projection of its shards is. */
   readonly projector: readonly ShardBacklog[];
+  /** Logs of workspaces that are not signed any more, because something disagrees. */
+  readonly halted_logs: readonly HaltedLog[];
 }
 
 /** Replaces the file whole: who reads it never sees half of it. */

@@ -12,6 +12,7 @@ import { NotDurable, requireDurable } from "../bus/durability.ts";
 import { serverTroubles } from "../bus/server-health.ts";
 import { ensureJournals, ensureLosable, replicasFor } from "../bus/streams.ts";
 import { PostgresUnavailable } from "../readmodel/connect.ts";
+import type { HaltedLog } from "./checkpoints/keeper.ts";
 import type { NodeConfig } from "./config.ts";
 import { removeHealth, writeHealth } from "./health.ts";
 import type { Log } from "./log.ts";
@@ -39,6 +40,7 @@ export class NodeProcess {
   readonly #health: NodeJS.Timeout;
   readonly #ended = Promise.withResolvers<number>();
   #backlog: readonly ShardBacklog[] = [];
+  #haltedLogs: readonly HaltedLog[] = [];
   #draining = false;
   #askedServersAt = Number.NEGATIVE_INFINITY;
   #troubles = "";
@@ -69,10 +71,15 @@ export class NodeProcess {
     this.#config = config;
     this.#log = log;
     this.#control = control;
-    const { shards, era, postgresUrl, name } = config;
+    const { shards, era, postgresUrl, name, log: signing } = config;
     const nats = loginOf(config.nats);
     this.#projector = new Worker(new URL("./projector-thread.ts", import.meta.url), {
-      workerData: { postgresUrl, nats, era } satisfies ProjectorWorkerData,
+      workerData: {
+        postgresUrl,
+        nats,
+        era,
+        ...(signing.keys.length === 0 ? {} : { log: signing }),
+      } satisfies ProjectorWorkerData,
     });
     this.#projector.on("message", (message: FromProjector) => this.#fromProjector(message));
     this.#follow(this.#projector, "projector");
@@ -85,6 +92,9 @@ export class NodeProcess {
     });
     this.#health = setInterval(() => this.#tellHealth(), HEALTH_MS);
     void this.#watchDurability();
+    if (signing.keys.length === 0) {
+      log.warn("no checkpoint is signed here: set TARMAC_LOG_KEY, like file:.tarmac/keys/log-key");
+    }
     log.info("node started", { shards, workers: config.workers, nats: config.nats.servers });
   }
 
@@ -125,7 +135,10 @@ export class NodeProcess {
   }
 
   #fromProjector(message: FromProjector): void {
-    if ("backlog" in message) this.#backlog = message.backlog;
+    if ("backlog" in message) {
+      this.#backlog = message.backlog;
+      this.#haltedLogs = message.haltedLogs;
+    }
     if (!("log" in message)) return;
     const { level, message: text, shard } = message.log;
     this.#log[level](text, { part: "projector", ...(shard === undefined ? {} : { shard }) });
@@ -175,6 +188,7 @@ export class NodeProcess {
       missing,
       shards,
       projector: this.#backlog,
+      halted_logs: this.#haltedLogs,
     };
     writeHealth(healthFile, health).catch((error: unknown) => {
       this.#log.warn("health cannot be written", { file: healthFile, error });
@@ -214,6 +228,17 @@ export class NodeProcess {
         this.#fail(error.message);
         return;
       }
+      await this.#remakeLosable();
+    }
+  }
+
+  /** Live entries are kept in memory: a server that was restarted has lost their stream. */
+  async #remakeLosable(): Promise<void> {
+    try {
+      await ensureLosable(this.#control, replicasFor(this.#control));
+    } catch (cause) {
+      // Who watches reads Postgres meanwhile; the next return of the connection tries again.
+      this.#log.warn("the stream of live entries could not be made", { cause });
     }
   }
 }

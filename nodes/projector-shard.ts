@@ -14,6 +14,7 @@ import type { StoredMsg } from "@nats-io/jetstream";
 import { utf8 } from "../bus/codec.ts";
 import { PostgresUnavailable } from "../readmodel/connect.ts";
 import { NO_BLOCK_HASH } from "./block.ts";
+import type { DurableHead } from "./checkpoints/keeper.ts";
 import type { ProjectionStore } from "./postgres/projection-store.ts";
 import { Batch, type Position, type ProjectedHead } from "./projector-batch.ts";
 import type { ProjectorLog } from "./projector-log.ts";
@@ -49,6 +50,8 @@ export class ShardProjection {
   #pending: Batch;
   #halted: string | undefined;
   #troubled = false;
+  /** Heads of workspaces as they are in the tables, that were not called durable yet. */
+  #moved = new Map<string, DurableHead>();
   /** As far as the tables are known to be. */
   written = START;
   durable = 0;
@@ -79,9 +82,24 @@ export class ShardProjection {
     return batch;
   }
 
-  /** The tables are at `position` now. */
-  wrote(position: Position): void {
-    this.written = position;
+  /** The tables are at the end of `batch` now. */
+  wrote(batch: Batch): void {
+    this.written = batch.to;
+    for (const [ws, { seq, hash }] of batch.heads) {
+      this.#moved.set(ws, { seq, hash, fromJournal: true });
+    }
+  }
+
+  /** Takes the heads that were moved since the last time. */
+  takeMoved(): Map<string, DurableHead> {
+    const moved = this.#moved;
+    this.#moved = new Map();
+    return moved;
+  }
+
+  /** Puts heads back that could not be made durable. */
+  returnMoved(moved: ReadonlyMap<string, DurableHead>): void {
+    this.#moved = new Map([...moved, ...this.#moved]);
   }
 
   /** Drops what is gathered and begins again where the tables are: somebody else has moved them. */
@@ -149,7 +167,12 @@ export class ShardProjection {
     this.durable = stored.durable;
     this.#heads = stored.heads;
     this.#pending = new Batch(this.shard, stored.position);
-    if (stored.durable < stored.position.streamSeq) this.#host.undurable();
+    for (const [ws, { seq, hash }] of stored.heads) {
+      this.#moved.set(ws, { seq, hash, fromJournal: false });
+    }
+    if (stored.durable < stored.position.streamSeq || stored.heads.size > 0) {
+      this.#host.undurable();
+    }
   }
 
   async #follow(signal: AbortSignal): Promise<void> {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 
 import { assert } from "../ledger/assert.ts";
+import { type HaltedLog, type KeeperOptions, startKeeper } from "./checkpoints/keeper.ts";
 import {
   type Projector,
   type ProjectorOptions,
@@ -16,7 +17,10 @@ import {
 import type { ProjectorLog } from "./projector-log.ts";
 
 /** What the thread is started with. */
-export type ProjectorWorkerData = Omit<ProjectorOptions, "onLog">;
+export interface ProjectorWorkerData extends Omit<ProjectorOptions, "onLog" | "onDurable"> {
+  /** With what the logs of the workspaces are signed; without it they are not. */
+  readonly log?: Pick<KeeperOptions, "host" | "keys">;
+}
 
 export type ToProjector =
   | { readonly own: number }
@@ -27,7 +31,11 @@ export type ToProjector =
 
 export type FromProjector =
   | { readonly log: ProjectorLog }
-  | { readonly backlog: readonly ShardBacklog[] }
+  | {
+      readonly backlog: readonly ShardBacklog[];
+      /** Logs of workspaces that are not signed any more, with the reason. */
+      readonly haltedLogs: readonly HaltedLog[];
+    }
   | { readonly flushed: number; readonly fault?: string }
   /** It is connected and takes shards. */
   | { readonly started: true; readonly niceness: number }
@@ -50,23 +58,31 @@ function lowerPriority(): number {
 async function serve(port: MessagePort): Promise<void> {
   const say = (message: FromProjector) => port.postMessage(message);
   const niceness = lowerPriority();
+  const onLog = (line: ProjectorLog) => say({ log: line });
+  const { log, ...data } = workerData as ProjectorWorkerData;
+  const keeper = log && (await startKeeper({ ...data, ...log, onLog }));
   const projector = await startProjector({
-    ...(workerData as ProjectorWorkerData),
-    onLog: (log) => say({ log }),
+    ...data,
+    onLog,
+    onDurable: (shard, heads) => keeper?.durable(shard, heads),
   });
   const stopped = new AbortController();
   port.on("message", (message: ToProjector) => {
     if ("own" in message) projector.own(message.own);
-    else if ("release" in message) projector.release(message.release);
-    else if ("flush" in message) void flush(projector, message.flush, say);
+    else if ("release" in message) {
+      projector.release(message.release);
+      keeper?.release(message.release);
+    } else if ("flush" in message) void flush(projector, message.flush, say);
     else stopped.abort();
   });
   say({ started: true, niceness });
   while (!stopped.signal.aborted) {
     await sleep(BACKLOG_MS, undefined, { signal: stopped.signal }).catch(() => undefined);
-    if (!stopped.signal.aborted) say({ backlog: await projector.backlog() });
+    if (stopped.signal.aborted) break;
+    say({ backlog: await projector.backlog(), haltedLogs: keeper?.halted() ?? [] });
   }
   await projector.stop();
+  await keeper?.stop();
   say({ stopped: true });
   port.close();
 }

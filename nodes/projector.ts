@@ -12,6 +12,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { connectBus, type NatsConnection } from "../bus/connect.ts";
 import { PostgresUnavailable } from "../readmodel/connect.ts";
+import type { DurableHead } from "./checkpoints/keeper.ts";
 import { ProjectionStore } from "./postgres/projection-store.ts";
 import type { Batch } from "./projector-batch.ts";
 import { publishEntries } from "./projector-events.ts";
@@ -39,6 +40,8 @@ export interface ProjectorOptions {
   readonly nats: { readonly servers: string; readonly user?: string; readonly pass?: string };
   readonly era: number;
   readonly onLog: (line: ProjectorLog) => void;
+  /** Hears of the workspaces that a shard's durable tables have gone on with. */
+  readonly onDurable?: (shard: number, heads: ReadonlyMap<string, DurableHead>) => void;
 }
 
 /** How far the projection of one shard is. */
@@ -328,7 +331,7 @@ class PoliteProjector implements Projector {
 
   async #written(batch: Batch): Promise<void> {
     this.#undurable = true;
-    this.#shards.get(batch.shard)?.wrote(batch.to);
+    this.#shards.get(batch.shard)?.wrote(batch);
     await publishEntries(this.#nc, batch, Date.now());
   }
 
@@ -341,21 +344,34 @@ class PoliteProjector implements Projector {
   }
 
   async #makeDurable(): Promise<void> {
-    const projections = [...this.#shards.values()];
-    const written = projections.map((projection) => projection.written.streamSeq);
+    const steps = [...this.#shards.values()].map((projection) => ({
+      projection,
+      written: projection.written.streamSeq,
+      moved: projection.takeMoved(),
+    }));
     this.#undurable = false;
     this.#durableAt = performance.now();
+    let positions: ReadonlyMap<number, number>;
     try {
-      await this.#store.makeDurable(projections.map(({ shard }) => shard));
+      positions = await this.#store.makeDurable(steps.map(({ projection }) => projection.shard));
     } catch (fault) {
       // Tried again when it is due again; until then the owners keep in memory what is not durable.
       this.#undurable = true;
+      for (const { projection, moved } of steps) projection.returnMoved(moved);
       const reason = fault instanceof Error ? fault.message : String(fault);
       this.#log("warn", `the projection is not durable yet: ${reason}`);
       return;
     }
-    for (const [index, projection] of projections.entries()) {
-      projection.durable = Math.max(projection.durable, written[index] ?? 0);
+    for (const { projection, written, moved } of steps) {
+      const { shard } = projection;
+      if (this.#shards.get(shard) !== projection) continue;
+      if ((positions.get(shard) ?? 0) < written) {
+        // Postgres crashed in between and came back without what was never durable.
+        this.#overtaken(shard);
+        continue;
+      }
+      projection.durable = Math.max(projection.durable, written);
+      if (moved.size > 0) this.#options.onDurable?.(shard, moved);
     }
   }
 

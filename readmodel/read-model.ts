@@ -9,6 +9,7 @@ import { type AgentRow, readAgents } from "./agents.ts";
 import { type BalanceFilter, type BalanceRow, readBalances } from "./balances.ts";
 import { openPool, withPostgres } from "./connect.ts";
 import { type ReceiptFilter, type ReceiptRow, readReceipt, readRecent } from "./receipts.ts";
+import { type LogView, openLogView } from "./transparency.ts";
 
 /** One entry as it is exported and proved. */
 export interface EntryLine {
@@ -55,6 +56,8 @@ export interface ReadModel {
   balances(ws: string, filter?: BalanceFilter): Promise<readonly BalanceRow[]>;
   /** The agents of a workspace as they are configured now, with what they do. */
   agents(ws: string): Promise<readonly AgentRow[]>;
+  /** Checkpoints and proofs. */
+  readonly log: LogView;
   close(): Promise<void>;
 }
 
@@ -80,6 +83,7 @@ export function openReadModel(postgresUrl: string, name = "tarmac reader"): Read
     recent: (ws, filter = {}) => reading("decisions", () => readRecent(pool, ws, filter)),
     balances: (ws, filter = {}) => reading("balances", () => readBalances(pool, ws, filter)),
     agents: (ws) => reading("agents", () => readAgents(pool, ws)),
+    log: openLogView(pool),
     close: () => pool.end(),
   };
 }

@@ -14,6 +14,7 @@ import { startTestServers, type TestServers } from "../../cli/provision/test-clu
 import { pushConfig } from "../../cli/push-config.ts";
 import type { ConfigChange, PolicySettings } from "../../ledger/workspace-config.ts";
 import { buildPriceCard } from "../../prices/card.ts";
+import { newLogKeyLine } from "../../readmodel/log-keys.ts";
 import { inheritedEnvironment } from "./config.ts";
 
 export interface ClusterOptions {
@@ -80,6 +81,9 @@ export async function startBenchCluster(options: ClusterOptions = {}): Promise<B
     const env: NodeJS.ProcessEnv = {
       ...inheritedEnvironment(),
       TARMAC_HOME: servers.dir,
+      // The ledgers are signed as they are by `tarmac up`.
+      BENCH_LOG_KEY: newLogKeyLine(),
+      TARMAC_LOG_KEY: "env:BENCH_LOG_KEY",
       TARMAC_NATS_SYSTEM_URL: servers.nats.systemUrl,
       TARMAC_NATS_URL: natsLoginUrl(logins.node),
       TARMAC_POSTGRES_URL: postgresUrl,

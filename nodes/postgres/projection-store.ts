@@ -80,9 +80,11 @@ export class ProjectionStore {
   /**
    * Makes everything committed so far durable, and says so in the positions of the shards. The log is
    * written in order, so one commit that waits for the disk takes all earlier ones with it.
+   * @returns the positions of the shards that are durable now: after a crash of Postgres they may be
+   * less than was written.
    * @throws PostgresUnavailable
    */
-  makeDurable(shards: readonly number[]): Promise<void> {
+  makeDurable(shards: readonly number[]): Promise<ReadonlyMap<number, number>> {
     return this.#run("make the projection durable", async (client) => {
       await client.query("BEGIN; SET LOCAL synchronous_commit = on");
       try {
@@ -92,7 +94,14 @@ export class ProjectionStore {
             WHERE era = $1 AND shard = ANY($2::int[]) AND durable_stream_seq < stream_seq`,
           values: [this.#era, shards],
         });
+        const durable = await client.query<{ shard: number; durable_stream_seq: string }>({
+          name: "durable-positions",
+          text: `SELECT shard, durable_stream_seq FROM projector_positions
+            WHERE era = $1 AND shard = ANY($2::int[])`,
+          values: [this.#era, shards],
+        });
         await client.query("COMMIT");
+        return new Map(durable.rows.map((row) => [row.shard, Number(row.durable_stream_seq)]));
       } catch (fault) {
         await client.query("ROLLBACK").catch(() => undefined);
         throw fault;
