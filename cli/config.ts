@@ -6,6 +6,7 @@ export interface CliConfig {
   readonly home: string;
   readonly bind: string;
   readonly gatewayPort: number;
+  readonly consolePort: number;
   readonly nodes: number;
   readonly shards: number;
   readonly demo: boolean;
@@ -70,6 +71,7 @@ export function cliConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
     anthropicBaseUrl: url("TARMAC_PROVIDER_ANTHROPIC_BASE_URL", /^https?:$/),
     anthropicIsReal: isVendorKey(set("ANTHROPIC_API_KEY")),
     bind: set("TARMAC_BIND") ?? "127.0.0.1",
+    consolePort: whole("TARMAC_CONSOLE_PORT", 8090, 1, 65_535),
     demo: flag("TARMAC_DEMO", true),
     environment: env,
     gatewayPort: whole("TARMAC_GATEWAY_PORT", 8080, 1, 65_535),
@@ -86,6 +88,9 @@ export function cliConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
     problems.push(
       "TARMAC_NATS_URL and TARMAC_NATS_SYSTEM_URL: set both, or neither to let `tarmac up` start a server",
     );
+  }
+  if (config.consolePort === config.gatewayPort) {
+    problems.push("TARMAC_CONSOLE_PORT and TARMAC_GATEWAY_PORT: must not be the same");
   }
   if (problems.length > 0) throw new ConfigInvalid(problems);
   return config;

@@ -1,7 +1,7 @@
 import { statfs } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { dirname } from "node:path";
-import { cliConfig } from "./config.ts";
+import { type CliConfig, cliConfig } from "./config.ts";
 import { Failure, note, print, printJson } from "./output.ts";
 import { provisionConfig } from "./provision/config.ts";
 import { isPortFree } from "./provision/free-port.ts";
@@ -28,7 +28,8 @@ export async function doctor(options: { readonly json?: boolean }): Promise<void
     await natsFinding(),
     await postgresFinding(),
     await isolationFinding(),
-    await portFinding(),
+    await portFinding("gateway port", "TARMAC_GATEWAY_PORT", ({ gatewayPort }) => gatewayPort),
+    await portFinding("console port", "TARMAC_CONSOLE_PORT", ({ consolePort }) => consolePort),
     await diskFinding(),
     memoryFinding(),
     await optionalFinding("chromium", ["--version"], "browser tests", "apt-get install chromium"),
@@ -113,15 +114,19 @@ async function isolationFinding(): Promise<Finding> {
   return { detail: `${ending}; ${postgres}, since this is root`, state: "ok", what };
 }
 
-async function portFinding(): Promise<Finding> {
-  const { bind, gatewayPort } = cliConfig();
-  const what = "gateway port";
-  if (await isPortFree(gatewayPort, bind)) {
-    return { detail: `${gatewayPort} on ${bind} is free`, state: "ok", what };
+async function portFinding(
+  what: string,
+  variable: string,
+  portOf: (config: CliConfig) => number,
+): Promise<Finding> {
+  const config = cliConfig();
+  const port = portOf(config);
+  if (await isPortFree(port, config.bind)) {
+    return { detail: `${port} on ${config.bind} is free`, state: "ok", what };
   }
   return {
-    detail: `${gatewayPort} on ${bind} is taken (by a Tarmac that runs?)`,
-    remedy: "TARMAC_GATEWAY_PORT=8081 npm start",
+    detail: `${port} on ${config.bind} is taken (by a Tarmac that runs?)`,
+    remedy: `${variable}=${port + 1} npm start`,
     state: "optional",
     what,
   };

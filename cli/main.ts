@@ -6,6 +6,7 @@ import { addClusterCommands } from "./commands/cluster.ts";
 import { addConfigureCommands } from "./commands/configure.ts";
 import { addInspectCommands } from "./commands/inspect.ts";
 import { addLedgerCommands } from "./commands/ledger.ts";
+import { addLogKeyCommands } from "./commands/log-key.ts";
 import { addProcessCommands } from "./commands/processes.ts";
 import { ConfigInvalid } from "./config.ts";
 import { Failure, note } from "./output.ts";
@@ -26,6 +27,7 @@ function program(): Command {
   addConfigureCommands(tarmac);
   addInspectCommands(tarmac);
   addLedgerCommands(tarmac);
+  addLogKeyCommands(tarmac);
   addProcessCommands(tarmac);
   tarmac.action(() => {
     tarmac.outputHelp();

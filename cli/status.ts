@@ -3,6 +3,7 @@ import { type ClusterFile, isAlive, readClusterFile } from "./cluster/cluster-fi
 import { homeAt } from "./cluster/home.ts";
 import { cliConfig } from "./config.ts";
 import { EngineSession } from "./engine-session.ts";
+import { logsStatus } from "./log-status.ts";
 import { Failure, print, printJson, table } from "./output.ts";
 
 /** One part of the cluster, and how it is. */
@@ -25,15 +26,20 @@ export async function status(options: { readonly json?: boolean }): Promise<void
   }
   const parts = [
     ...cluster.processes.map(({ name, pid }) => processStatus(name, pid)),
-    await gatewayStatus(cluster),
+    await answersAt("gateway ready", `${cluster.gateway_url}/readyz`),
     await engineStatus(cluster),
+    await logsStatus(config.home),
+    await answersAt("console answers", `${cluster.console_url}/healthz`),
   ];
   const ok = parts.every((part) => part.ok);
+  // Nobody's call waits for the console or for a signature.
+  const holds = parts.every((part) => part.ok || /^(console|ledgers)/.test(part.name));
   if (options.json === true) {
-    printJson({ gateway_url: cluster.gateway_url, ok, parts, pid: cluster.pid, running: true });
+    const { console_url, gateway_url, pid } = cluster;
+    printJson({ console_url, gateway_url, ok, parts, pid, running: true });
   } else {
     print(table(parts.map(({ detail, name, ok: fine }) => [fine ? "✓" : "✗", name, detail])));
-    print(ok ? "\nA hold can be placed." : "\nNo hold can be placed: calls are refused (503).");
+    print(holds ? "\nA hold can be placed." : "\nNo hold can be placed: calls are refused (503).");
   }
   if (!ok) process.exitCode = 1;
 }
@@ -43,13 +49,10 @@ function processStatus(name: string, pid: number): PartStatus {
   return { detail: alive ? `process ${pid}` : `process ${pid} is gone`, name, ok: alive };
 }
 
-async function gatewayStatus(cluster: ClusterFile): Promise<PartStatus> {
-  const name = "gateway ready";
+async function answersAt(name: string, url: string): Promise<PartStatus> {
   try {
-    const response = await fetch(`${cluster.gateway_url}/readyz`, {
-      signal: AbortSignal.timeout(ANSWER_MS),
-    });
-    return { detail: `${cluster.gateway_url}: ${response.status}`, name, ok: response.ok };
+    const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_MS) });
+    return { detail: `${new URL(url).origin}: ${response.status}`, name, ok: response.ok };
   } catch (error) {
     return { detail: String(error instanceof Error ? error.message : error), name, ok: false };
   }
@@ -57,7 +60,7 @@ async function gatewayStatus(cluster: ClusterFile): Promise<PartStatus> {
 
 async function engineStatus(cluster: ClusterFile): Promise<PartStatus> {
   const name = "engine";
-  const late = sleep(ANSWER_MS + 1_000).then(() => {
+  const late = sleep(ANSWER_MS + 1_000, undefined, { ref: false }).then(() => {
     throw new Failure("NATS does not answer");
   });
   try {

@@ -9,7 +9,7 @@ function lightestModel(provider: string, family: string): string {
 }
 
 /** What `npm start` ends with: addresses, a key, and a line that works as pasted. */
-export function banner({ file, keys }: RunningCluster, demo: boolean): string {
+export function banner({ file, keys, signInUrl }: RunningCluster, demo: boolean): string {
   const claudeKey = keys[CLAUDE_AGENT] ?? "(see .tarmac/keys)";
   const gptKey = keys[GPT_AGENT] ?? "(see .tarmac/keys)";
   const url = file.gateway_url;
@@ -25,6 +25,8 @@ export function banner({ file, keys }: RunningCluster, demo: boolean): string {
   return `
 Tarmac is up.
 
+  Console     ${signInUrl}
+              signs you in once; another link: npx tarmac console --link
   gateway     ${url}
   Anthropic   base_url ${url}/v1/anthropic   (${how("anthropic")})
               key      ${claudeKey}

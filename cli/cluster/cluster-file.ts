@@ -9,6 +9,7 @@ const schema = z.strictObject({
   pid: z.number().int(),
   started_at: z.string(),
   gateway_url: z.string(),
+  console_url: z.string(),
   nats_url: z.string(),
   /** URLs with users and passwords: the file is 0600. */
   operator_url: z.string(),

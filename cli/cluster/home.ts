@@ -5,6 +5,8 @@ export interface Home {
   readonly root: string;
   /** Passwords, API keys and the signing key; 0700, files 0600. */
   readonly keys: string;
+  /** Signs the ledgers' checkpoints. */
+  readonly logKey: string;
   readonly logs: string;
   readonly nats: string;
   readonly postgres: string;
@@ -19,6 +21,7 @@ export function homeAt(root: string): Home {
   return {
     root,
     keys: join(root, "keys"),
+    logKey: join(root, "keys", "log-key"),
     logs: join(root, "logs"),
     nats: join(root, "nats"),
     outbox: join(root, "outbox"),

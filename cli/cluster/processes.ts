@@ -2,18 +2,22 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { CliConfig } from "../config.ts";
+import { ensureLogKeyFile } from "../log-key-file.ts";
 import { type ChildSpec, type RunningChild, startChild } from "../provision/processes.ts";
+import { runCommand } from "../provision/run-command.ts";
 import type { Home } from "./home.ts";
 
 /** What every process of the cluster has to know of the servers under it. */
 export interface Servers {
-  readonly natsUrl: (user: "gateway" | "node" | "operator") => string;
+  readonly natsUrl: (user: "console" | "gateway" | "node" | "operator") => string;
   readonly natsSystemUrl: string;
   readonly postgresUrl: string;
 }
 
 const program = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
+/** A first build on a slow machine; later ones find nothing to do. ms */
+const BUILD_MS = 180_000;
 /** Time to finish what is under way: streams in flight at the gateway, hand-over of shards. ms */
 const GRACE_MS = 15_000;
 
@@ -28,19 +32,26 @@ function spec(home: Home, name: string, path: string, args: readonly string[]): 
   };
 }
 
-/** Starts one engine node. `--init` lets it make the journal where there is none yet. */
-export function startNode(
+/**
+ * Starts one engine node. `--init` lets it make the journal where there is none yet. Without a key of
+ * the environment's, checkpoints are signed with one that is made here.
+ */
+export async function startNode(
   config: CliConfig,
   home: Home,
   servers: Servers,
   number: number,
 ): Promise<RunningChild> {
   const name = `node-${number}`;
+  const given = config.environment["TARMAC_LOG_KEY"];
+  const hasKey = given !== undefined && given !== "";
+  if (!hasKey) await ensureLogKeyFile(home.logKey);
   return startChild({
     ...spec(home, name, "nodes/main.ts", ["--init", "--name", name]),
     env: {
       ...config.environment,
       TARMAC_HOME: home.root,
+      TARMAC_LOG_KEY: hasKey ? given : `file:${home.logKey}`,
       TARMAC_NATS_SYSTEM_URL: servers.natsSystemUrl,
       TARMAC_NATS_URL: servers.natsUrl("node"),
       TARMAC_POSTGRES_URL: servers.postgresUrl,
@@ -70,19 +81,63 @@ export async function startGateway(
     TARMAC_HOME: home.root,
     TARMAC_NATS_URL: servers.natsUrl("gateway"),
   };
-  const names: string[] = [];
-  if (simulated !== undefined && !config.anthropicIsReal) {
+  const names = simulatedNames(config, simulated);
+  if (simulated !== undefined && names.includes("anthropic")) {
     env["ANTHROPIC_API_KEY"] = "simulated";
     env["TARMAC_PROVIDER_ANTHROPIC_BASE_URL"] = simulated.anthropicBaseUrl;
-    names.push("anthropic");
   }
-  if (simulated !== undefined && !config.openaiIsReal) {
+  if (simulated !== undefined && names.includes("openai")) {
     env["OPENAI_API_KEY"] = "simulated";
     env["TARMAC_PROVIDER_OPENAI_BASE_URL"] = simulated.openaiBaseUrl;
-    names.push("openai");
   }
   if (names.length > 0) env["TARMAC_SIMULATED_PROVIDERS"] = names.join(",");
   return startChild({ ...spec(home, "gateway", "gateway/main.ts", []), env });
+}
+
+/** Providers that a simulator stands in for, by name: their money is not real. */
+function simulatedNames(config: CliConfig, simulated: Simulated | undefined): readonly string[] {
+  if (simulated === undefined) return [];
+  const names: string[] = [];
+  if (!config.anthropicIsReal) names.push("anthropic");
+  if (!config.openaiIsReal) names.push("openai");
+  return names;
+}
+
+/** Starts the console. It says of every receipt whether its provider is a simulated one. */
+export function startConsole(
+  config: CliConfig,
+  home: Home,
+  servers: Servers,
+  simulated: Simulated | undefined,
+): Promise<RunningChild> {
+  const env: NodeJS.ProcessEnv = {
+    ...consoleEnvironment(config, home),
+    TARMAC_NATS_URL: servers.natsUrl("console"),
+    TARMAC_POSTGRES_URL: servers.postgresUrl,
+    TARMAC_SIMULATED_PROVIDERS: simulatedNames(config, simulated).join(","),
+  };
+  return startChild({ ...spec(home, "console", "console/main.ts", []), env });
+}
+
+/** Builds the console's pages where their sources changed. @throws CommandFailed with what was wrong */
+export async function buildPages(): Promise<void> {
+  await runCommand(process.execPath, [program("console/build.ts")], { timeoutMs: BUILD_MS });
+}
+
+/** A link that signs in to the console once. */
+export async function signInLink(config: CliConfig, home: Home): Promise<string> {
+  const args = [program("console/main.ts"), "--link"];
+  const env = consoleEnvironment(config, home);
+  return (await runCommand(process.execPath, args, { env, timeoutMs: 20_000 })).trim();
+}
+
+function consoleEnvironment(config: CliConfig, home: Home): NodeJS.ProcessEnv {
+  return {
+    ...config.environment,
+    TARMAC_BIND: config.bind,
+    TARMAC_CONSOLE_PORT: String(config.consolePort),
+    TARMAC_HOME: home.root,
+  };
 }
 
 /** Starts the simulated providers on a port of their own. */

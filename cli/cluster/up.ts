@@ -1,7 +1,8 @@
 /**
  * `tarmac up`: a whole cluster on this machine, in this order, each step waiting for the one before:
  *
- *   nats-server → Postgres → engine nodes → first workspace → gateway → simulated providers → demo
+ *   nats-server → Postgres → engine nodes → first workspace → simulated providers → gateway → console
+ *   → demo
  *
  * and stopped in the opposite order. Children are in process groups of their own, so that Ctrl-C
  * reaches this process only; they end by themselves when it is killed.
@@ -27,8 +28,11 @@ import {
 } from "./cluster-file.ts";
 import { type Home, homeAt } from "./home.ts";
 import {
+  buildPages,
   type Servers,
   type Simulated,
+  signInLink,
+  startConsole,
   startDemo,
   startGateway,
   startNode,
@@ -50,12 +54,14 @@ interface Stoppable {
 export interface RunningCluster {
   readonly file: ClusterFile;
   readonly keys: StarterKeys;
+  /** Signs in to the console, once. */
+  readonly signInUrl: string;
   /** Settles with the name of a process that ended by itself. */
   readonly failed: Promise<string>;
   stop(): Promise<void>;
 }
 
-/** How long the gateway may take until a hold could be placed, in ms. */
+/** How long gateway and console may take until they serve, in ms. */
 const READY_MS = 30_000;
 
 /** Starts the cluster. What was started is stopped again when a later step fails. @throws Failure */
@@ -69,11 +75,8 @@ export async function startCluster(config: CliConfig): Promise<RunningCluster> {
       `Tarmac already runs from ${config.home} (process ${running.pid}, ${running.gateway_url}). Stop it with: npx tarmac down`,
     );
   }
-  if (!(await isPortFree(config.gatewayPort, config.bind))) {
-    throw new Failure(
-      `Port ${config.gatewayPort} on ${config.bind} is taken. Free it, or choose another: TARMAC_GATEWAY_PORT=8081 npm start`,
-    );
-  }
+  await requirePort(config.gatewayPort, config.bind, "TARMAC_GATEWAY_PORT");
+  await requirePort(config.consolePort, config.bind, "TARMAC_CONSOLE_PORT");
   const started: Stoppable[] = [];
   try {
     return await startAll(config, home, started);
@@ -81,6 +84,14 @@ export async function startCluster(config: CliConfig): Promise<RunningCluster> {
     await stopAll(started);
     throw error;
   }
+}
+
+/** @throws Failure naming the variable that chooses another port. */
+async function requirePort(port: number, bind: string, variable: string): Promise<void> {
+  if (await isPortFree(port, bind)) return;
+  throw new Failure(
+    `Port ${port} on ${bind} is taken. Free it, or choose another: ${variable}=${port + 1} npm start`,
+  );
 }
 
 async function startAll(
@@ -101,7 +112,8 @@ async function startAll(
   const gatewayUrl = `http://${urlHost(config.bind)}:${config.gatewayPort}`;
   const gateway = await startGateway(config, home, servers, simulated);
   started.push(withLog(gateway, home));
-  await step(`gateway ${gatewayUrl}`, () => untilReady(gatewayUrl, gateway, home));
+  await step(`gateway ${gatewayUrl}`, () => untilReady(`${gatewayUrl}/readyz`, gateway, home));
+  const consoleUrl = await startPages(config, home, servers, simulated, started);
   if (config.demo) {
     const keysFile = await demoKeys(home);
     started.push(withLog(await startDemo(config, home, gatewayUrl, keysFile), home));
@@ -111,6 +123,7 @@ async function startAll(
     pid: process.pid,
     started_at: new Date().toISOString(),
     gateway_url: gatewayUrl,
+    console_url: consoleUrl,
     nats_url: withoutLogin(operatorUrl),
     operator_url: operatorUrl,
     system_url: servers.natsSystemUrl,
@@ -122,6 +135,7 @@ async function startAll(
     },
     processes: started.map(({ name, pid }) => ({ name, pid })),
   };
+  const signInUrl = await signInLink(config, home);
   await writeClusterFile(home.clusterFile, file);
   let stopping = false;
   const failed = Promise.race(
@@ -136,6 +150,7 @@ async function startAll(
   return {
     file,
     keys,
+    signInUrl,
     failed,
     async stop() {
       stopping = true;
@@ -143,6 +158,26 @@ async function startAll(
       await removeClusterFile(home.clusterFile);
     },
   };
+}
+
+/** The console with its pages. Pages that cannot be built are said so, and the rest runs. */
+async function startPages(
+  config: CliConfig,
+  home: Home,
+  servers: Servers,
+  simulated: Simulated | undefined,
+  started: Stoppable[],
+): Promise<string> {
+  try {
+    await step("console built", buildPages);
+  } catch (error) {
+    note(`  ✗ console not built: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const url = `http://${urlHost(config.bind)}:${config.consolePort}`;
+  const child = await startConsole(config, home, servers, simulated);
+  started.push(withLog(child, home));
+  await step(`console ${url}`, () => untilReady(`${url}/healthz`, child, home));
+  return url;
 }
 
 /** NATS and Postgres: those the environment names, else our own. */
@@ -234,13 +269,13 @@ async function withSession<T>(
   }
 }
 
-/** Waits until the gateway says that a hold could be placed. @throws Failure with its log's end */
-async function untilReady(url: string, gateway: RunningChild, home: Home): Promise<void> {
+/** Waits until a process answers well at `url`. @throws Failure with its log's end */
+async function untilReady(url: string, child: RunningChild, home: Home): Promise<void> {
   const deadline = performance.now() + READY_MS;
   let last = "no answer";
-  while (performance.now() < deadline && gateway.exit() === undefined) {
+  while (performance.now() < deadline && child.exit() === undefined) {
     try {
-      const response = await fetch(`${url}/readyz`);
+      const response = await fetch(url);
       if (response.ok) return;
       last = `${response.status} ${await response.text()}`;
     } catch (error) {
@@ -248,8 +283,8 @@ async function untilReady(url: string, gateway: RunningChild, home: Home): Promi
     }
     await sleep(50);
   }
-  const tail = await lastLines(join(home.logs, "gateway.log"));
-  throw new Failure(`The gateway is not ready (${last}). The end of its log:\n${tail}`);
+  const tail = await lastLines(join(home.logs, `${child.name}.log`));
+  throw new Failure(`The ${child.name} is not ready (${last}). The end of its log:\n${tail}`);
 }
 
 async function lastLines(logFile: string): Promise<string> {

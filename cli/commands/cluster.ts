@@ -20,14 +20,19 @@ const DOWN_MS = 60_000;
 export function addClusterCommands(tarmac: Command): void {
   tarmac
     .command("up")
-    .description("start a whole cluster on this machine: NATS, Postgres, nodes, gateway, demo")
+    .description(
+      "start a whole cluster on this machine: NATS, Postgres, nodes, gateway, console, demo",
+    )
     .option("--detach", "leave it running in the background")
     .action((options: { readonly detach?: boolean }) => up(options.detach === true));
   tarmac.command("down").description("stop the cluster on this machine").action(down);
   tarmac
     .command("logs")
     .description("show what the processes of the cluster say")
-    .argument("[name]", "node-1, gateway, nats, postgres, providers, demo; all without one")
+    .argument(
+      "[name]",
+      "node-1, gateway, console, nats, postgres, providers, demo; all without one",
+    )
     .option("-n, --lines <n>", "how many lines of each", "40")
     .option("-f, --follow", "go on as they come")
     .action(logs);
@@ -134,7 +139,16 @@ async function down(): Promise<void> {
   note("Stopped. The ledger is kept; start again with: npm start");
 }
 
-const LOG_NAMES = ["nats", "postgres", "node-1", "node-2", "gateway", "providers", "demo"] as const;
+const LOG_NAMES = [
+  "nats",
+  "postgres",
+  "node-1",
+  "node-2",
+  "gateway",
+  "console",
+  "providers",
+  "demo",
+] as const;
 
 async function logs(
   name: string | undefined,

@@ -27,13 +27,17 @@ export interface Up {
 export class Installation {
   readonly home: string;
   readonly port: number;
+  readonly consolePort: number;
   readonly #env: NodeJS.ProcessEnv;
 
-  private constructor(home: string, port: number, env: NodeJS.ProcessEnv) {
+  private constructor(home: string, ports: readonly [number, number], env: NodeJS.ProcessEnv) {
+    const [port, consolePort] = ports;
     this.home = home;
     this.port = port;
+    this.consolePort = consolePort;
     this.#env = {
       ...process.env,
+      TARMAC_CONSOLE_PORT: String(consolePort),
       TARMAC_DEMO: "0",
       TARMAC_GATEWAY_PORT: String(port),
       TARMAC_HOME: home,
@@ -43,7 +47,7 @@ export class Installation {
 
   static async create(env: NodeJS.ProcessEnv = {}): Promise<Installation> {
     const home = await mkdtemp(join(tmpdir(), "tarmac-home-"));
-    return new Installation(home, await freePort(), env);
+    return new Installation(home, [await freePort(), await freePort()], env);
   }
 
   get url(): string {

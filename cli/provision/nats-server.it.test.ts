@@ -19,6 +19,7 @@ import { Kvm } from "@nats-io/kv";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { afterAll, describe, expect, onTestFinished, test } from "vitest";
 
+import { EntryEvents } from "../../bus/entry-events.ts";
 import { provisionConfig } from "./config.ts";
 import { freePort } from "./free-port.ts";
 import { findNatsServer } from "./nats-binary.ts";
@@ -98,7 +99,7 @@ describe("rights", () => {
     ["gateway", "inspect", true],
     ["gateway", "adjust", false],
     ["gateway", "configure", false],
-    ["console", "inspect", true],
+    ["console", "inspect", false],
     ["console", "authorize", false],
     ["console", "configure", false],
     ["node", "authorize", false],
@@ -190,26 +191,37 @@ describe("rights", () => {
     await expect(forbidden.get("shard-0")).rejects.toThrow(FORBIDDEN);
   });
 
-  test("console: follows live events, and who is there, and writes neither", async () => {
+  test("console: follows live entries of a workspace through its own consumer, and nothing else", async () => {
     const node = await as("node");
     await (await jetstreamManager(node)).streams.add({
       name: "EVENTS",
       subjects: ["events.>"],
       storage: StorageType.Memory,
     });
-    const members = await new Kvm(node).create("tarmac-members", { markerTTL: 1_000 });
-    await members.put("node-1", "here");
+    await new Kvm(node).create("tarmac-members", { markerTTL: 1_000 });
     const view = await as("console");
-    const live = view.subscribe("events.acme.>", { max: 1 });
-    await view.flush();
+    const heard = Promise.withResolvers<string>();
+    const ready = Promise.withResolvers<void>();
+    const events = new EntryEvents(view, "acme", {
+      entry: (line) => heard.resolve(line),
+      ready: () => ready.resolve(),
+      lost: (reason) => heard.reject(new Error(reason)),
+    });
+    await ready.promise;
+    await jetstream(node).publish("events.other.authorize.support", "of another workspace");
     await jetstream(node).publish("events.acme.authorize.support", "entry");
-    for await (const message of live) expect(message.string()).toBe("entry");
-    const consumer = await jetstream(view).consumers.get("EVENTS");
-    expect((await consumer.next({ expires: 2_000 }))?.string()).toBe("entry");
-    const seen = await new Kvm(view).open("tarmac-members");
-    expect((await seen.get("node-1"))?.string()).toBe("here");
-    const forged = view.request("events.acme.authorize.support", "forged", { timeout: 300 });
-    await expect(forged).rejects.toThrow(FORBIDDEN);
+    expect(await heard.promise).toBe("entry");
+    events.stop();
+    for (const subject of [
+      "events.acme.authorize.support",
+      "$JS.API.STREAM.INFO.EVENTS",
+      "$JS.API.STREAM.MSG.GET.EVENTS",
+      "$JS.API.CONSUMER.CREATE.JOURNAL_0_1.x",
+      "$JS.API.CONSUMER.CREATE.KV_tarmac-members.x.$KV.tarmac-members.>",
+    ]) {
+      const asked = view.request(subject, "{}", { timeout: 300 });
+      await expect(asked, subject).rejects.toThrow(FORBIDDEN);
+    }
   });
 
   test("replies: no user can listen to the answers of another", async () => {
