@@ -11,6 +11,8 @@ import { Failure } from "./output.ts";
 /** One authorization with all its entries, as the read model has them. */
 export interface Life {
   readonly opening: AuthorizeEntry;
+  /** The entry that closed it; `undefined` while it is open. */
+  readonly closedSeq: bigint | undefined;
   readonly entries: readonly LifeEntry[];
   /** Their canonical bytes and hashes, in the same order. */
   readonly lines: readonly string[];
@@ -51,6 +53,7 @@ export async function lifeOf(config: CliConfig, ws: string, id: string): Promise
       throw new Failure(`${id} was voided before it was authorized: nothing was decided or held.`);
     }
     return {
+      closedSeq: found.receipt.closedSeq,
       entries,
       hashes: found.entries.map(({ hash }) => hash),
       lines: found.entries.map(({ line }) => line),

@@ -33,6 +33,8 @@ func (c *chain) place(x, next *line) *fault {
 		return entryFault(due, "format", "the line is not an entry: %v", x.wrong)
 	}
 	switch seq := x.seq; {
+	case seq != due && next != nil && next.seq == due+1:
+		return entryFault(due, "changed", "it says that it is entry %d, and entry %d follows", seq, next.seq)
 	case seq == due+1 && next != nil && next.seq == due:
 		return entryFault(due, "swapped", "entry %d stands before it", due+1)
 	case seq > due:

@@ -128,7 +128,7 @@ func (l *life) follow(e *entry) (*authorization, []balance, *fault) {
 	if a == nil {
 		return nil, nil, offBalance(e, "the authorization %s was never opened", id)
 	}
-	if a.legs == nil || a.state == refused && e.kind != "adjust" {
+	if a.legs == nil || a.state == refused && e.kind != "adjust" && e.kind != "settle" {
 		return nil, nil, offBalance(e, "the authorization %s is %s", id, a.state)
 	}
 	if !a.opened.is(e.get("opened")) {
@@ -167,7 +167,7 @@ func (l *life) shut(e *entry, a *authorization) *fault {
 func (l *life) settle(e *entry, a *authorization) ([]balance, *fault) {
 	paid, final, part := e.amount("amount"), e.yes("final"), e.str("part")
 	switch {
-	case a.state == settled && !a.unknown:
+	case a.state == settled && !a.unknown && final:
 		return nil, offBalance(e, "its authorization is settled: nothing more was to come")
 	case e.yes("late") != (a.state != open):
 		return nil, offBalance(e, "its late is wrong: its authorization is %s", a.state)

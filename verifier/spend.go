@@ -48,7 +48,7 @@ func (v *verifier) checkSettle(e *entry, a *authorization) *fault {
 		return undecided(e, "it costs %q pico-USD, and it states %q", pico, e.str("pico"))
 	case priced && e.amount("amount") != cost.nanoHalfEven():
 		return undecided(e, "it costs %d, and it states %s", cost.nanoHalfEven(), e.str("amount"))
-	case priced && a.captured:
+	case priced && a.captured && e.yes("final"):
 		return undecided(e, "its hold was captured, so a measure of it comes as an adjust")
 	}
 	return v.checkCostNow(e, a, priced)

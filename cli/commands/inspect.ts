@@ -43,6 +43,7 @@ export function addInspectCommands(tarmac: Command): void {
     .description("one authorization from decision to close")
     .argument("<id>", "rcpt_… or auth_…")
     .option("-w, --workspace <name>", "the workspace")
+    .option("--proof <file>", "write the proof of its closing entry: a file ending in .tlog-proof")
     .option("--json", "all its entries")
     .action(receipt);
 }

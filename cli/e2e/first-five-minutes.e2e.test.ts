@@ -108,15 +108,35 @@ describe("the first five minutes", () => {
     const exported = await installation.run("export", "--out", out, "--json");
     expect(exported.stderr).toBe("");
     expect(exported.code).toBe(0);
-    const verified = await installation.run("verify", out);
+    const vkey = (await readFile(join(out, "vkey"), "utf8")).trim();
+    const verified = await installation.run("verify", out, "--vkey", vkey);
     expect(verified.stdout).toMatch(/^OK \d+ entries, root /);
+    expect(verified.stderr).not.toContain("whose keys these are");
     const path = join(out, "ledger.jsonl");
     const lines = (await readFile(path, "utf8")).split("\n");
     lines[4] = (lines[4] as string).replace(/"salt":"./, '"salt":"x');
     await writeFile(path, lines.join("\n"));
     const damaged = await installation.run("verify", out);
-    expect(damaged.stdout).toMatch(/^BAD entry 5: /);
+    expect(damaged.stdout).toMatch(/^BAD entry 5: changed: /);
     expect(damaged.code).toBe(1);
+  });
+
+  test("receipt --proof: a receipt proves itself with the key alone", async () => {
+    const proof = join(out, "call.tlog-proof");
+    const written = await installation.run("receipt", authorization, "--proof", proof);
+    expect(written.stderr).toBe("");
+    expect(written.stdout).toContain("which closed it");
+    const vkey = (await readFile(join(out, "vkey"), "utf8")).trim();
+    const verified = await installation.run("verify", proof, "--vkey", vkey);
+    expect(verified.stdout).toMatch(/^OK entry \d+ \((release|settle)\) of \d+ in /);
+  });
+
+  test("export --period: a month proves itself without the rest", async () => {
+    const month = join(out, "month");
+    const asked = new Date().toISOString().slice(0, 7);
+    const exported = await installation.run("export", "--period", asked, "--out", month);
+    expect(exported.stderr).not.toContain("not exported");
+    expect((await installation.run("verify", month)).stdout).toMatch(/^OK \d+ entries, root /);
   });
 
   test("apply: every mistake is reported with file and line, and nothing is applied", async () => {
