@@ -95,7 +95,8 @@ function vectorFiles(): VectorFiles {
     ledger: sealed.map(({ line }) => `${line}\n`).join(""),
     log: vectorLog(
       sealed.map(({ line }) => line),
-      settled,
+      // The release behind the final settle: it closed the authorization.
+      settled + 1,
     ),
   };
 }
@@ -201,7 +202,7 @@ describe("docs/vectors/log", () => {
     const proved = await verifyTlogProof(file("receipt.tlog-proof"), trust);
     const line = Buffer.from(proved.leaf).toString("utf8");
     expect(line).toBe(lines()[Number(proved.index)]);
-    expect(JSON.parse(line)).toMatchObject({ final: true, kind: "settle" });
+    expect(JSON.parse(line)).toMatchObject({ kind: "release", seq: "7" });
   });
 
   test("vkey: the newer key is the one that the ledger announces", () => {
