@@ -94,9 +94,9 @@ func TestReceiptFaults(t *testing.T) {
 	for name, c := range map[string]struct{ want, content string }{
 		"good":             {"OK 77", good},
 		"by my key":        {"OK 77", body + k.checkpointOf(t, vectorLines(t))},
-		"other index":      {"BAD checkpoint: proof: ", strings.Replace(good, "index 5", "index 6", 1)},
-		"index too large":  {"BAD checkpoint: proof: ", strings.Replace(good, "index 5", "index 77", 1)},
-		"no index":         {"BAD checkpoint: proof: ", strings.Replace(good, "index 5\n", "", 1)},
+		"other index":      {"BAD checkpoint: proof: ", strings.Replace(good, "index 6", "index 5", 1)},
+		"index too large":  {"BAD checkpoint: proof: ", strings.Replace(good, "index 6", "index 77", 1)},
+		"no index":         {"BAD checkpoint: proof: ", strings.Replace(good, "index 6\n", "", 1)},
 		"other version":    {"BAD checkpoint: proof: ", strings.Replace(good, "@v1", "@v2", 1)},
 		"path swapped":     {"BAD checkpoint: proof: ", strings.Replace(good, lines[3]+"\n"+lines[4], lines[4]+"\n"+lines[3], 1)},
 		"path too short":   {"BAD checkpoint: proof: ", strings.Replace(good, lines[3]+"\n", "", 1)},
