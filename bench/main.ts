@@ -1,11 +1,13 @@
 /** `npm run bench -- <name>`: one benchmark; progress on standard error, the result on standard output. */
 import { parseArgs } from "node:util";
+import { consoleFrames } from "./console.ts";
 import { latency } from "./latency.ts";
 import type { BenchOptions, BenchRun } from "./measure/bench-run.ts";
 import { overhead } from "./overhead.ts";
 import { throughput } from "./throughput.ts";
 
 const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchRun>>> = {
+  console: consoleFrames,
   latency,
   overhead,
   throughput,
@@ -16,6 +18,8 @@ const USAGE = `Usage: npm run bench -- <name> [options]
   latency      hold and settle at 250, 500, 1,000 and 2,000 a second, beside the machine's floor
   throughput   holds a second, flat out over 50 workspaces
   overhead     what the gateway adds to a call, beside the provider called directly
+
+  console      frames a second of the live page in Chromium, at rising rates of decisions
 
   --seconds N         length of each measured stretch (default 15)
   --nodes N           latency and throughput: engine nodes, each with one worker (default 2)

@@ -15,6 +15,8 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   nodes: { imports: ["ledger", "actors", "bus", "prices", "readmodel"] },
   gateway: { imports: ["ledger", "actors", "bus", "prices"] },
   console: { imports: ["ledger", "actors", "bus", "prices", "readmodel"] },
+  // Runs in browsers: of the server it knows what goes over the wire, and nothing else.
+  "console/web": { imports: ["ledger"], files: ["console/wire.ts"] },
   // The command starts nodes, gateway, console and simulators as processes, by path.
   cli: { imports: ["ledger", "actors", "bus", "prices", "readmodel"] },
   sdk: { imports: ["ledger"] },
@@ -40,12 +42,14 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
 export interface FolderRule {
   /** Folders that may be imported, besides the folder itself. */
   readonly imports: readonly string[];
+  /** Single files of other folders that may be imported. */
+  readonly files?: readonly string[];
   readonly pure?: true;
 }
 
 /** True for a test, and for what only tests import: files under a folder `testing/` or `e2e/`. */
 export function isTestPath(path: string): boolean {
-  return /\.test\.ts$|(^|\/)(testing|e2e)\//.test(path);
+  return /\.test\.tsx?$|(^|\/)(testing|e2e)\//.test(path);
 }
 
 /**
@@ -73,13 +77,15 @@ export function directionProblem(importer: string, specifier: string): string | 
   if (targetFolder === undefined) {
     return rule.pure ? `${folder}/ is pure and must not import "${specifier}"` : undefined;
   }
-  if (rule.imports.includes(targetFolder)) return undefined;
-  const allowed = rule.imports.map((name) => `${name}/`).join(", ") || "nothing";
+  const { files = [], imports } = rule;
+  if (imports.includes(targetFolder) || files.includes(target)) return undefined;
+  const allowed = [...imports.map((name) => `${name}/`), ...files].join(", ") || "nothing";
   return `${folder}/ must not import ${targetFolder}/ (it may import ${allowed})`;
 }
 
-/** The top folder of a path in the repository; undefined for a file at its root. */
+/** The folder of the table that a path belongs to, the deepest one; undefined for a file at the root. */
 function folderOf(path: string): string | undefined {
+  if (path.startsWith("console/web/")) return "console/web";
   const slash = path.indexOf("/");
   return slash === -1 ? undefined : path.slice(0, slash);
 }

@@ -24,6 +24,8 @@ const CHECK: readonly Step[] = [
   { name: "lint", command: ["oxlint"] },
   { name: "types", command: ["tsc", "-p", "tsconfig.json"] },
   { name: "types, pure folders", command: ["tsc", "-p", "tsconfig.pure.json"] },
+  { name: "types, web", command: ["tsc", "-p", "console/web"] },
+  { name: "types, browser tests", command: ["tsc", "-p", "console/e2e"] },
   { name: "tidy", project: "tidy" },
   { name: "unit", project: "unit" },
 ];

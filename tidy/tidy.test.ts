@@ -136,7 +136,7 @@ test("folders: have at most one index.ts each, an explicit list", () => {
 });
 
 test("folders: those that hold TypeScript have a line in tidy/import-directions.ts", () => {
-  const holding = all.filter((path) => path.endsWith(".ts") && path.includes("/"));
+  const holding = all.filter((path) => /\.tsx?$/.test(path) && path.includes("/"));
   const names = new Set(holding.map((path) => path.split("/")[0] ?? ""));
   expect([...names].filter((name) => FOLDERS[name] === undefined)).toEqual([]);
 });
@@ -144,7 +144,7 @@ test("folders: those that hold TypeScript have a line in tidy/import-directions.
 test("environment: is read in a config.ts only", () => {
   const readers = code.filter(
     (path) =>
-      !/(^|\/)config\.ts$|\.test\.ts$|(^|\/)(testing|e2e)\//.test(path) &&
+      !/(^|\/)config\.ts$|\.test\.tsx?$|(^|\/)(testing|e2e)\//.test(path) &&
       !(path in READS_ENVIRONMENT),
   );
   const reads = /\bprocess\??\.env\b|\bprocess\[["']env["']\]|import\.meta\.env/;
@@ -170,7 +170,7 @@ test("files: name no place of the machine they were written on", () => {
 
 test("tests: open with their goal and method", () => {
   const silent = all.filter(
-    (path) => path.endsWith(".test.ts") && !/^(\/\*\*|\/\/)/.test(read(path)),
+    (path) => /\.test\.tsx?$/.test(path) && !/^(\/\*\*|\/\/)/.test(read(path)),
   );
   expect(silent).toEqual([]);
 });

@@ -90,6 +90,11 @@ describe.skipIf(go.path === undefined)(`two verifiers${go.missing}`, () => {
 
   afterAll(() => rm(folder, { force: true, recursive: true }));
 
+  test("the tests that the other one brings pass", async () => {
+    const said = await run(go.path as string, ["test", "-count=1", "./..."], { cwd: VERIFIER });
+    expect(said).toMatchObject({ code: 0 });
+  });
+
   describe("of what a key of the test has signed", () => {
     const lines = ledgerLines();
 

@@ -15,6 +15,25 @@ const long = (lines: number) => "  n += 1;\n".repeat(lines);
 export const REFUSED: Planted[] = [
   ...importForms("nodes", "../bench/target.ts", "nodes/ must not import bench/"),
   ...importForms("readmodel", "../nodes/target.ts", "readmodel/ must not import nodes/"),
+  ...[
+    ["console's own server", "../server.ts", "console/"],
+    ["the actors", "../../actors/target.ts", "actors/"],
+    ["the read model", "../../readmodel/target.ts", "readmodel/"],
+    ["the gateway", "../../gateway/target.ts", "gateway/"],
+  ].map(([what = "", specifier = "", folder = ""], index) => ({
+    what: `the console's page imports ${what}`,
+    path: `console/web/pages/imports-${index}.tsx`,
+    code: `export { a } from "../${specifier}";`,
+    rule: DIRECTION,
+    message: `console/web/ must not import ${folder} (it may import ledger/, console/wire.ts)`,
+  })),
+  {
+    what: "the console's server imports its page",
+    path: "console/imports-web.ts",
+    code: `export { a } from "./web/a.ts";`,
+    rule: DIRECTION,
+    message: "console/ must not import console/web/",
+  },
   {
     what: "a pure folder imports node:*",
     path: "ledger/node-builtin.ts",
@@ -167,6 +186,11 @@ export const REFUSED: Planted[] = [
 
 /** Files that must pass every rule above. */
 export const ALLOWED: [what: string, path: string, code: string][] = [
+  [
+    "the console's page imports the ledger, the wire and packages",
+    "console/web/pages/allowed.tsx",
+    `import type { A } from "../../wire.ts";\nimport { a } from "../../../ledger/target.ts";\nimport { render } from "solid-js/web";\nexport const b: readonly [A, unknown] = [a as unknown as A, render];`,
+  ],
   [
     "a test imports what it needs",
     "gateway/a.test.ts",
