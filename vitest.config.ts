@@ -71,7 +71,7 @@ export default defineConfig({
           include: ["**/*.e2e.test.ts"],
           exclude: never,
           pool: "forks",
-          fileParallelism: false,
+          maxWorkers: 2,
           testTimeout: 120_000,
           hookTimeout: 180_000,
         },

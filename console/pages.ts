@@ -5,8 +5,8 @@ import type { FastifyInstance } from "fastify";
 
 /** Vite puts a hash of the contents into these names, so they never change. */
 const HASHED = /^\/assets\/[^/]+$/;
-/** The last part of a path that has an ending is a file, not a route of the page. */
-const FILE = /\.[A-Za-z0-9]{1,8}$/;
+/** What is a file, not a route of the page: assets, and names with an ending at the root. Ids may have dots. */
+const FILE = /^\/(assets\/.*|[^/]+\.[A-Za-z0-9]{1,8})$/;
 
 const NOT_BUILT = `The console's pages are not built, so there is nothing to show here yet.
 npm start builds them; in a checkout: node console/build.ts
