@@ -226,7 +226,14 @@ test("headers: every answer forbids what is not our own, and the API is never ke
 });
 
 test("pages: any route opens without a session, hashed files are kept long, missing ones are missing", async () => {
-  for (const path of ["/", "/operations/live", "/r/auth_x", "/receipts/rcpt_x", "/signed-out"]) {
+  for (const path of [
+    "/",
+    "/operations/live",
+    "/r/auth_x",
+    "/r/run.42",
+    "/receipts/rcpt_x",
+    "/signed-out",
+  ]) {
     const response = await fetch(`${world.url}${path}`);
     expect(await response.text(), path).toBe(INDEX);
     expect(response.headers.get("content-type")).toBe("text/html; charset=utf-8");

@@ -5,8 +5,10 @@ import type { FastifyInstance } from "fastify";
 
 /** Vite puts a hash of the contents into these names, so they never change. */
 const HASHED = /^\/assets\/[^/]+$/;
-/** What is a file, not a route of the page: assets, and names with an ending at the root. Ids may have dots. */
-const FILE = /^\/(assets\/.*|[^/]+\.[A-Za-z0-9]{1,8})$/;
+/** The last part of a path that has an ending is a file, not a route of the page. */
+const FILE = /\.[A-Za-z0-9]{1,8}$/;
+/** But any id may stand behind this one, and ids of runs may have dots. */
+const ANY_ID = /^\/r\/[^/]+$/;
 
 const NOT_BUILT = `The console's pages are not built, so there is nothing to show here yet.
 npm start builds them; in a checkout: node console/build.ts
@@ -28,7 +30,7 @@ export async function servePages(app: FastifyInstance, dir: string): Promise<voi
       if (!existsSync(join(dir, "index.html"))) {
         return reply.code(503).type("text/plain; charset=utf-8").send(NOT_BUILT);
       }
-      if (FILE.test(path)) {
+      if (FILE.test(path) && !ANY_ID.test(path)) {
         const hashed = HASHED.test(path);
         return reply.sendFile(path.slice(1), {
           dotfiles: "deny",
