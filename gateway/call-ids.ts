@@ -1,4 +1,4 @@
-import { randomFillSync } from "node:crypto";
+import { randomPool } from "../bus/random-pool.ts";
 import { authorizationId } from "../ledger/ids.ts";
 
 /**
@@ -6,6 +6,8 @@ import { authorizationId } from "../ledger/ids.ts";
  * those that an SDK reports itself. So a caller that learns the id of its own forwarded call from the
  * answer's headers cannot settle it at zero before the gateway does, on whichever gateway it tries.
  */
+
+const randomBytes = randomPool(10);
 
 /** A new id for a call that this gateway forwards and meters. */
 export function newForwardedId(wallMs: number): string {
@@ -23,7 +25,7 @@ export function isReported(authorization: string): boolean {
 }
 
 function newId(wallMs: number, parity: 0 | 1): string {
-  const id = authorizationId(wallMs, randomFillSync(new Uint8Array(10)));
+  const id = authorizationId(wallMs, randomBytes());
   const last = Number.parseInt(id.slice(-1), 16);
   return `${id.slice(0, -1)}${((last & 0xe) | parity).toString(16)}`;
 }

@@ -1,20 +1,12 @@
-import { randomFillSync } from "node:crypto";
+import { randomPool } from "../bus/random-pool.ts";
 
 const SALT_BYTES = 16;
-/** Salts drawn at once: one call for 16 bytes costs as much as one for 16 KiB. */
-const POOL = 1_024;
 
-/** A source of salts, 16 fresh random bytes in hex each, drawn from the system in large pieces. */
+/** A source of salts: 16 fresh random bytes in hex each. */
 export function saltSource(): () => string {
-  const pool = Buffer.allocUnsafe(SALT_BYTES * POOL);
-  let used = POOL;
+  const next = randomPool(SALT_BYTES);
   return () => {
-    if (used === POOL) {
-      randomFillSync(pool);
-      used = 0;
-    }
-    const start = used * SALT_BYTES;
-    used += 1;
-    return pool.toString("hex", start, start + SALT_BYTES);
+    const { buffer, byteOffset } = next();
+    return Buffer.from(buffer, byteOffset, SALT_BYTES).toString("hex");
   };
 }

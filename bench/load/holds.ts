@@ -1,15 +1,15 @@
-import { randomFillSync } from "node:crypto";
 import type { Answer } from "../../actors/commands.ts";
 import type { EngineClient } from "../../bus/engine-client.ts";
+import { randomPool } from "../../bus/random-pool.ts";
 import { authorizationId } from "../../ledger/ids.ts";
 import type { UsageBound } from "../../ledger/usage.ts";
 import type { BenchWorkspace } from "../cluster/workspaces.ts";
 
-const random = new Uint8Array(16);
+const randomBytes = randomPool(10);
 
 /** A fresh authorization id of now. */
 export function freshId(): string {
-  return authorizationId(Date.now(), randomFillSync(random));
+  return authorizationId(Date.now(), randomBytes());
 }
 
 /** What a call with a prompt of a few thousand tokens may use. */
