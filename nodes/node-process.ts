@@ -28,6 +28,8 @@ const DRAIN_MS = 10_000;
 const POSTGRES_RETRY_MS = 1_000;
 /** While shards are not decided, the servers are asked for their own health this often, in ms. */
 const TROUBLE_MS = 5_000;
+/** Pause between two tries to make the stream of live entries, in ms. */
+const REMAKE_MS = 500;
 
 /** A running node. */
 export class NodeProcess {
@@ -232,13 +234,22 @@ export class NodeProcess {
     }
   }
 
-  /** Live entries are kept in memory: a server that was restarted has lost their stream. */
+  /**
+   * Live entries are kept in memory: a server that was restarted has lost their stream. Its JetStream
+   * may be later than its connections, so this tries until it is done.
+   */
   async #remakeLosable(): Promise<void> {
-    try {
-      await ensureLosable(this.#control, replicasFor(this.#control));
-    } catch (cause) {
-      // Who watches reads Postgres meanwhile; the next return of the connection tries again.
-      this.#log.warn("the stream of live entries could not be made", { cause });
+    let said = false;
+    while (!this.#control.isClosed()) {
+      try {
+        await ensureLosable(this.#control, replicasFor(this.#control));
+        return;
+      } catch (cause) {
+        // Who watches reads Postgres meanwhile.
+        if (!said) this.#log.warn("the stream of live entries could not be made yet", { cause });
+        said = true;
+        await sleep(REMAKE_MS);
+      }
     }
   }
 }

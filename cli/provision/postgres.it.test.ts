@@ -29,7 +29,8 @@ const isRoot = process.getuid?.() === 0;
 async function directory(mode = 0o700): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "tarmac-postgres-it-"));
   await chmod(dir, mode);
-  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  // A killed server's last process may still be writing.
+  onTestFinished(() => rm(dir, { recursive: true, force: true, maxRetries: 10 }));
   return dir;
 }
 
