@@ -43,6 +43,8 @@ test("live entries: their stream is made again when NATS is back", async () => {
     return config.storage;
   };
   const options = { timeout: 20_000, interval: 100 };
+  // A node that is still starting when NATS goes away ends, and says so.
+  await expect.poll(() => node.output(), options).toContain("node started");
   await expect.poll(() => isThere().catch(() => undefined), options).toBe("memory");
   await server.kill();
   await server.start();
