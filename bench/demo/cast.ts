@@ -157,7 +157,7 @@ export const CAST: readonly Part[] = [
     agent: "data-cleanup",
     api: "openai",
     rhythm: "night",
-    runsPerHour: 100,
+    runsPerHour: 360,
     tier: "L",
     turns: [2, 5],
     maxTokens: 600,
