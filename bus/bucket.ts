@@ -188,26 +188,26 @@ export class BucketWatch {
   async #begin(): Promise<void> {
     const setup = ++this.#setup;
     this.#heardAt = performance.now();
-    this.#sub?.unsubscribe();
-    const deliver = newInbox(this.#nc);
-    const seen = new Set<string>();
-    const held: Msg[] = [];
-    let pending: number | undefined;
-    const take = (message: Msg) => {
-      this.#take(message, seen);
-      if (pending !== undefined && --pending === 0) this.#listener.complete(seen);
-    };
-    this.#sub = this.#nc.subscribe(deliver, {
-      callback: (error, message) => {
-        if (error !== null || setup !== this.#setup || this.#stopped) return;
-        this.#heardAt = performance.now();
-        if (isHeartbeat(message)) return;
-        // Before the server said how many keys stand, messages are only kept.
-        if (pending === undefined) held.push(message);
-        else take(message);
-      },
-    });
     try {
+      this.#sub?.unsubscribe();
+      const deliver = newInbox(this.#nc);
+      const seen = new Set<string>();
+      const held: Msg[] = [];
+      let pending: number | undefined;
+      const take = (message: Msg) => {
+        this.#take(message, seen);
+        if (pending !== undefined && --pending === 0) this.#listener.complete(seen);
+      };
+      this.#sub = this.#nc.subscribe(deliver, {
+        callback: (error, message) => {
+          if (error !== null || setup !== this.#setup || this.#stopped) return;
+          this.#heardAt = performance.now();
+          if (isHeartbeat(message)) return;
+          // Before the server said how many keys stand, messages are only kept.
+          if (pending === undefined) held.push(message);
+          else take(message);
+        },
+      });
       const jsm = await jetstreamManager(this.#nc, { checkAPI: false, timeout: REQUEST_MS });
       const info = await jsm.consumers.add(bucketStream(this.#bucket), {
         name: `watch_${nuid.next()}`,
@@ -228,7 +228,7 @@ export class BucketWatch {
       for (const message of held) take(message);
     } catch (error) {
       // The silence that follows sets the watch up again. A bucket that is not there yet is waited for.
-      if (!isExpected(error)) throw error;
+      if (!isBusFault(error)) throw error;
     }
   }
 
@@ -260,9 +260,18 @@ function streamSequence(message: Msg): number {
   return Number(tokens[tokens.length > 9 ? 7 : 5] ?? 0);
 }
 
-function isExpected(error: unknown): boolean {
+/** Faults of the connection, the server or JetStream, as the client library names them. */
+const BUS_FAULTS: ReadonlySet<string> = new Set([
+  "ClosedConnectionError",
+  "ConnectionError",
+  "DrainingConnectionError",
+  "JetStreamNotEnabled",
+  "NoResponders",
+  "RequestError",
+  "TimeoutError",
+]);
+
+function isBusFault(error: unknown): boolean {
   if (error instanceof JetStreamApiError) return true;
-  return (
-    error instanceof Error && /timeout|closed|drain|not enabled|responders/i.test(error.message)
-  );
+  return error instanceof Error && BUS_FAULTS.has(error.name);
 }

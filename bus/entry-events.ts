@@ -80,18 +80,18 @@ export class EntryEvents {
   async #begin(): Promise<void> {
     const setup = ++this.#setup;
     this.#heardAt = performance.now();
-    this.#sub?.unsubscribe();
-    const before = this.#consumer;
-    const name = `live_${nuid.next()}`;
-    this.#consumer = name;
-    const deliver = newInbox(this.#nc);
-    this.#sub = this.#nc.subscribe(deliver, {
-      callback: (error, message) => {
-        if (error !== null || setup !== this.#setup || this.#stopped) return;
-        this.#take(message);
-      },
-    });
     try {
+      this.#sub?.unsubscribe();
+      const before = this.#consumer;
+      const name = `live_${nuid.next()}`;
+      this.#consumer = name;
+      const deliver = newInbox(this.#nc);
+      this.#sub = this.#nc.subscribe(deliver, {
+        callback: (error, message) => {
+          if (error !== null || setup !== this.#setup || this.#stopped) return;
+          this.#take(message);
+        },
+      });
       const jsm = await jetstreamManager(this.#nc, { checkAPI: false, timeout: REQUEST_MS });
       await jsm.consumers.add(EVENTS_STREAM, {
         name,

@@ -52,5 +52,5 @@ test("live entries: their stream is made again when NATS is back", async () => {
   await nc.close();
   await node.stop();
   await server.close();
-  await rm(home, { recursive: true, force: true });
+  await rm(home, { recursive: true, force: true, maxRetries: 10 });
 });

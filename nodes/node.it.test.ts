@@ -119,7 +119,7 @@ afterAll(async () => {
   for (const name of [...running.keys()]) await stop(name, "SIGKILL");
   await operator.close();
   await server.close();
-  await rm(home, { recursive: true, force: true });
+  await rm(home, { recursive: true, force: true, maxRetries: 10 });
 });
 
 describe("refuses to start", () => {

@@ -189,7 +189,8 @@ export class ShardOwner {
   #ended(term: ShardTerm, kind: string, reason: string): void {
     if (this.#term !== term || this.#phase === "giving") return;
     this.#ports.log.warn("term over", { shard: this.#place.shard, kind, reason });
-    void this.#unsubscribe?.();
+    // A connection that is gone has ended the subscription too.
+    this.#unsubscribe?.().catch(() => undefined);
     this.#close(term);
   }
 

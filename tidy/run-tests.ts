@@ -57,12 +57,15 @@ function execute(program: string, args: readonly string[]): Promise<number> {
 
 async function runProject(project: string, reports: string): Promise<Omit<Outcome, "name">> {
   const report = join(reports, `${project}.json`);
+  const unhandled = join(reports, `${project}.unhandled.json`);
   const exitCode = await execute("vitest", [
     ...["run", "--project", project],
     ...["--reporter=default", "--reporter=json", `--outputFile.json=${report}`],
+    ...["--reporter=./tidy/unhandled-errors-reporter.ts", `--outputFile.unhandled=${unhandled}`],
   ]);
   try {
-    return countReport(readFileSync(report, "utf8"), exitCode);
+    const errors = JSON.parse(readFileSync(unhandled, "utf8")) as string[];
+    return countReport(readFileSync(report, "utf8"), exitCode, errors);
   } catch (cause) {
     if (!interrupted) console.error(`${project}: vitest left no report it can be judged by`, cause);
     return { passed: 0, failed: ["(the whole suite)"], skipped: [] };

@@ -38,6 +38,14 @@ test("countReport: an exit code with nothing failed in the report is a failure",
   expect(countReport(report("passed", "passed"), 1).failed).toHaveLength(1);
 });
 
+test("countReport: errors outside of any test are its reasons", () => {
+  const { failed, reasons } = countReport(report("passed", "passed"), 1, [
+    "a.test.ts\nError: late",
+  ]);
+  expect(failed).toEqual(["(errors outside of any test)"]);
+  expect(reasons).toEqual(["(errors outside of any test)\n  a.test.ts\n  Error: late"]);
+});
+
 test("countReport: a report that is cut short is a fault", () => {
   expect(() => countReport(`{"testResults": [`, 0)).toThrow(SyntaxError);
 });

@@ -32,11 +32,15 @@ const REASON_LINES = 12;
 /**
  * Counts a report of `vitest --reporter=json`. A file that failed without a failed test (it did not
  * load, a hook threw) is one failure, and so is a run that exited non-zero with nothing failed in
- * its report (an unhandled rejection, a worker that died).
+ * its report (an unhandled rejection, a worker that died): `unhandled` says why.
  *
  * @throws SyntaxError when the report is not JSON.
  */
-export function countReport(json: string, exitCode: number): Omit<Outcome, "name"> {
+export function countReport(
+  json: string,
+  exitCode: number,
+  unhandled: readonly string[] = [],
+): Omit<Outcome, "name"> {
   const report = JSON.parse(json) as Report;
   let passed = 0;
   const failed: string[] = [];
@@ -57,7 +61,7 @@ export function countReport(json: string, exitCode: number): Omit<Outcome, "name
       fail(file.name, file.message ? [file.message] : []);
     }
   }
-  if (exitCode !== 0 && failed.length === 0) fail("(errors outside of any test, see above)");
+  if (exitCode !== 0 && failed.length === 0) fail("(errors outside of any test)", unhandled);
   return { passed, failed, reasons, skipped };
 }
 

@@ -114,7 +114,7 @@ export class Installation {
       }
     }
     await this.untilGone(10_000);
-    await rm(this.home, { force: true, recursive: true });
+    await rm(this.home, { force: true, recursive: true, maxRetries: 10 });
   }
 }
 

@@ -251,7 +251,7 @@ test("system: reads that every write is synced", async () => {
 describe("start", () => {
   async function place() {
     const dir = await mkdtemp(join(tmpdir(), "tarmac-nats-it-"));
-    onTestFinished(() => rm(dir, { recursive: true, force: true }));
+    onTestFinished(() => rm(dir, { recursive: true, force: true, maxRetries: 10 }));
     const { cacheDir, natsServer } = provisionConfig();
     const explicit = natsServer === undefined ? {} : { explicitPath: natsServer };
     const { path } = await findNatsServer({ cacheDir, ...explicit, onProgress: () => undefined });

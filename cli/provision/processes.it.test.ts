@@ -23,7 +23,7 @@ import { eventually, lives, runProgram } from "./testing/programs.ts";
 
 async function directory(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "tarmac-processes-it-"));
-  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  onTestFinished(() => rm(dir, { recursive: true, force: true, maxRetries: 10 }));
   return dir;
 }
 

@@ -107,14 +107,19 @@ async function disposable<Server extends { readonly stop: () => Promise<unknown>
     const server = await start(dir);
     const stop = async () => {
       const how = await server.stop();
-      await rm(dir, { recursive: true, force: true });
+      await removeDirectory(dir);
       return how;
     };
     return { ...server, dir, stop };
   } catch (error) {
-    await rm(dir, { recursive: true, force: true });
+    await removeDirectory(dir);
     throw error;
   }
+}
+
+/** What a server's last children still write does not make this fail. */
+async function removeDirectory(dir: string): Promise<void> {
+  await rm(dir, { recursive: true, force: true, maxRetries: 10 });
 }
 
 function tellIfFetching(line: string): void {

@@ -90,7 +90,7 @@ export async function startConsoleWorld(options: WorldOptions): Promise<ConsoleW
     await consoleNats.close();
     await parts.projector.stop();
     await parts.nc.close();
-    await rm(home, { recursive: true, force: true });
+    await rm(home, { recursive: true, force: true, maxRetries: 10 });
   };
   return {
     get url() {

@@ -258,7 +258,7 @@ async function stopAll(all: {
   await Promise.all(all.nodes.map((node) => node.stop()));
   await all.nats.stop();
   await all.postgres.stop();
-  await rm(all.home, { recursive: true, force: true });
+  await rm(all.home, { recursive: true, force: true, maxRetries: 10 });
 }
 
 /** Waits until something holds, at most 30 s. @throws Error naming what did not come about */

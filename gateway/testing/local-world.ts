@@ -88,7 +88,7 @@ export async function startLocalWorld(
     stop: async () => {
       await gateway.stop();
       await providers.stop();
-      await rm(home, { recursive: true, force: true });
+      await rm(home, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }

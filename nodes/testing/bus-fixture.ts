@@ -111,7 +111,7 @@ export async function restartableNats(): Promise<{
     },
     close: async () => {
       await running.stop();
-      await rm(dir, { recursive: true, force: true });
+      await rm(dir, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }

@@ -333,6 +333,6 @@ export class Machine {
     const names = [...this.#parts.keys()].toSorted((a, b) => order(a) - order(b));
     for (const name of names) await this.stop(name);
     if (acceptanceOptions().keep) process.stderr.write(`kept: ${this.dir}\n`);
-    else await rm(this.dir, { force: true, recursive: true });
+    else await rm(this.dir, { force: true, recursive: true, maxRetries: 10 });
   }
 }
