@@ -1,19 +1,19 @@
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { connect } from "@nats-io/transport-node";
 
 import { preferredOrFreePort } from "./free-port.ts";
 import {
   NATS_USERS,
   type NatsLogin,
+  type NatsTlsFiles,
   type NatsUser,
   natsLogin,
   natsLoginUrl,
   natsPasswords,
   renderNatsConfig,
 } from "./nats-config.ts";
-import { awaitPredecessor, type ChildExit, type RunningChild, startChild } from "./processes.ts";
+import { type NatsMember, NatsProcess } from "./nats-member.ts";
+import type { ChildExit } from "./processes.ts";
 
 export interface NatsOptions {
   /** Path of a nats-server, from `findNatsServer`. */
@@ -29,26 +29,34 @@ export interface NatsOptions {
   readonly host?: string;
   /** The last one used, if it is free, else any free one, unless given. */
   readonly port?: number;
+  /** Connections are encrypted when given. */
+  readonly tls?: NatsTlsFiles;
   /** How long a server of an earlier start may take to end; 15,000 unless given. */
   readonly predecessorMsMax?: number;
 }
 
 export interface RunningNats {
-  /** `nats://host:port`, without a user. */
+  /** `nats://host:port`, without a user; of a cluster all of them, with commas. */
   readonly url: string;
   /** With user and password, for `TARMAC_NATS_SYSTEM_URL`. */
   readonly systemUrl: string;
   readonly host: string;
+  /** Of a cluster, this and the next two are the first server's, as it was first started. */
   readonly port: number;
   readonly pid: number;
+  readonly exited: Promise<ChildExit>;
   /** How each user connects. */
   readonly logins: Readonly<Record<NatsUser, NatsLogin>>;
-  readonly exited: Promise<ChildExit>;
+  /** Each server: one, or those of the cluster. */
+  readonly members: readonly NatsMember[];
+  /**
+   * Returns once all servers are healthy and, of a cluster, know their leader.
+   * @throws Error when one has ended, or is not healthy within two minutes.
+   */
+  readonly untilHealthy: () => Promise<void>;
   readonly stop: () => Promise<ChildExit>;
 }
 
-/** Time for JetStream to read its streams back, which it does before it accepts connections. */
-const READY_MS_MAX = 120_000;
 const PORT_TRIES = 5;
 
 /**
@@ -60,96 +68,90 @@ const PORT_TRIES = 5;
 export async function startNats(options: NatsOptions): Promise<RunningNats> {
   const dir = resolve(options.dir);
   const host = options.host ?? "127.0.0.1";
-  const configFile = join(dir, "server.conf");
-  await mkdir(dir, { recursive: true, mode: 0o700 });
-  // JetStream takes no lock on its store: two servers on it would destroy it.
-  await awaitPredecessor("nats-server", join(dir, "pid"), configFile, options.predecessorMsMax);
   const passwords = await natsPasswords(options.keysDir);
+  const tls = options.tls === undefined ? {} : { tls: options.tls };
 
   for (let attempt = 1; ; attempt++) {
     const port =
       options.port ??
       (await preferredOrFreePort(attempt === 1 ? await lastPort(dir) : undefined, host));
     // JetStream makes the folder `jetstream` in it.
-    const values = { host, port, storeDir: dir, passwords };
-    const config = await renderNatsConfig({ ...values, shards: options.shards });
-    await writeFile(configFile, config, { mode: 0o600 });
-    const child = await startChild({
-      name: "nats-server",
-      command: options.binary,
-      args: ["-c", configFile],
-      logFile: options.logFile,
-      pidFile: join(dir, "pid"),
-      stop: [{ signal: "SIGTERM", graceMs: 10_000 }],
-      parentDeathSignal: "SIGTERM",
+    const values = { host, port, storeDir: dir, passwords, shards: options.shards, ...tls };
+    const logins = loginsOf([`${host}:${port}`], passwords, options.tls);
+    const { binary, logFile, predecessorMsMax } = options;
+    const server = new NatsProcess({
+      name: "tarmac",
+      binary,
+      dir,
+      port,
+      config: await renderNatsConfig(values),
+      logFile,
+      system: logins.system,
+      ...(predecessorMsMax === undefined ? {} : { predecessorMsMax }),
     });
-    const servers = `${host}:${port}`;
-    const failure = await untilHealthy(child, natsLogin("system", servers, passwords.system));
+    await server.launch();
+    const failure = await server.untilHealthy();
     if (failure === undefined) {
       await writeFile(join(dir, "port"), `${port}\n`);
-      return running(child, host, port, passwords);
+      return runningNats([server], host, logins);
     }
-    await child.stop();
+    await server.stop();
     // Another process took the port between the choice and its use.
-    const raced = failure.includes("address already in use");
-    if (raced && options.port === undefined && attempt < PORT_TRIES) continue;
-    throw new Error(`nats-server did not start: ${failure}\nIts log: ${options.logFile}`);
+    if (lostItsPort(failure) && options.port === undefined && attempt < PORT_TRIES) continue;
+    throw new Error(`nats-server did not start: ${failure}\nIts log: ${logFile}`);
   }
 }
 
-function running(
-  child: RunningChild,
-  host: string,
-  port: number,
+/** Whether a server ended because its port was taken. */
+export function lostItsPort(failure: string): boolean {
+  return failure.includes("address already in use");
+}
+
+/** How each user connects to `servers`. */
+export function loginsOf(
+  servers: readonly string[],
   passwords: Readonly<Record<NatsUser, string>>,
+  tls: NatsTlsFiles | undefined,
+): Record<NatsUser, NatsLogin> {
+  const entries = NATS_USERS.map((user): [NatsUser, NatsLogin] => [
+    user,
+    natsLogin(user, servers.join(","), passwords[user], tls?.caFile),
+  ]);
+  return Object.fromEntries(entries) as Record<NatsUser, NatsLogin>;
+}
+
+/** What callers hold of servers that are healthy. */
+export function runningNats(
+  members: readonly NatsProcess[],
+  host: string,
+  logins: Readonly<Record<NatsUser, NatsLogin>>,
 ): RunningNats {
-  const servers = `${host}:${port}`;
-  const logins = Object.fromEntries(
-    NATS_USERS.map((user) => [user, natsLogin(user, servers, passwords[user])]),
-  ) as Record<NatsUser, NatsLogin>;
+  const [first] = members;
+  if (first === undefined) throw new Error("a cluster has at least one server");
+  const scheme = logins.system.tls === undefined ? "nats" : "tls";
   return {
-    url: `nats://${servers}`,
+    url: logins.system.servers
+      .split(",")
+      .map((server) => `${scheme}://${server}`)
+      .join(","),
     systemUrl: natsLoginUrl(logins.system),
     host,
-    port,
-    pid: child.pid,
+    port: first.port,
+    pid: first.pid,
+    exited: first.exited,
     logins,
-    exited: child.exited,
-    stop: child.stop,
+    members,
+    untilHealthy: async () => {
+      const failures = await Promise.all(members.map((member) => member.untilHealthy()));
+      const found = failures.find((failure) => failure !== undefined);
+      if (found !== undefined) throw new Error(`nats-server is not healthy: ${found}`);
+    },
+    stop: async () => {
+      // Together: the last of a cluster would find nobody to hand over to, and wait for one.
+      const [how] = await Promise.all(members.map((member) => member.stop()));
+      return how ?? first.exited;
+    },
   };
-}
-
-/** Undefined once the server says it is healthy; else why it will not be. */
-async function untilHealthy(child: RunningChild, system: NatsLogin): Promise<string | undefined> {
-  const deadline = performance.now() + READY_MS_MAX;
-  let last = "";
-  while (performance.now() < deadline) {
-    const exit = child.exit();
-    if (exit !== undefined) {
-      const lines = (await child.output()).trim().split("\n");
-      return `it ended (${exit.signal ?? exit.code}) and said\n${lines.slice(-8).join("\n")}`;
-    }
-    try {
-      // Something else may hold the port, take connections and say nothing.
-      const healthy = await Promise.race([isHealthy(system), child.exited.then(() => false)]);
-      if (healthy) return undefined;
-    } catch (error) {
-      last = error instanceof Error ? error.message : String(error);
-    }
-    await sleep(15);
-  }
-  return `it was not healthy within ${READY_MS_MAX / 1000} s (${last})`;
-}
-
-async function isHealthy(system: NatsLogin): Promise<boolean> {
-  const connection = await connect({ ...system, reconnect: false, timeout: 2_000 });
-  try {
-    const reply = await connection.request("$SYS.REQ.SERVER.PING.HEALTHZ", "", { timeout: 2_000 });
-    const answer = reply.json<{ data?: { status?: string } }>();
-    return answer.data?.status === "ok";
-  } finally {
-    await connection.close();
-  }
 }
 
 async function lastPort(dir: string): Promise<number | undefined> {

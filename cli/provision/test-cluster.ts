@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { provisionConfig } from "./config.ts";
 import { findNatsServer } from "./nats-binary.ts";
+import { startNatsCluster } from "./nats-cluster.ts";
 import { type RunningNats, startNats } from "./nats-server.ts";
 import { createDatabase, type RunningPostgres, startPostgres } from "./postgres.ts";
 import { stopInOrder } from "./processes.ts";
@@ -12,6 +13,8 @@ import { stopInOrder } from "./processes.ts";
 export interface TestServersOptions {
   /** 4 unless given. */
   readonly shards?: number;
+  /** How many nats-servers: 1 unless given, or a cluster of 3. */
+  readonly servers?: 1 | 3;
 }
 
 export interface TestServers {
@@ -53,7 +56,8 @@ export async function startTestServers(options: TestServersOptions = {}): Promis
 }
 
 /**
- * Starts a nats-server of its own; it is healthy in under 100 ms.
+ * Starts a nats-server of its own, healthy in under 100 ms, or a cluster of three, which takes some
+ * seconds to elect its leader. Its members can be killed, paused and started again one by one.
  *
  * @throws Error when none can be found or it does not start.
  */
@@ -66,15 +70,18 @@ export async function startTestNats(
     ...(natsServer === undefined ? {} : { explicitPath: natsServer }),
     onProgress: tellIfFetching,
   });
-  return disposable("tarmac-nats-", (dir) =>
-    startNats({
+  return disposable("tarmac-nats-", (dir) => {
+    const shared = {
       binary: path,
       dir: join(dir, "nats"),
       keysDir: join(dir, "keys"),
       shards: options.shards ?? SHARDS,
-      logFile: join(dir, "logs", "nats.log"),
-    }),
-  );
+    };
+    const logs = join(dir, "logs");
+    return options.servers === 3
+      ? startNatsCluster({ ...shared, logsDir: logs, servers: 3 })
+      : startNats({ ...shared, logFile: join(logs, "nats.log") });
+  });
 }
 
 /**

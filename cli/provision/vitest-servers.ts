@@ -7,7 +7,12 @@ import { afterAll, inject } from "vitest";
 import type { TestProject } from "vitest/node";
 
 import type { RunningNats } from "./nats-server.ts";
-import { createTestDatabase, startTestNats, startTestPostgres } from "./test-cluster.ts";
+import {
+  createTestDatabase,
+  startTestNats,
+  startTestPostgres,
+  type TestServersOptions,
+} from "./test-cluster.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
@@ -34,10 +39,10 @@ export async function testDatabase(template?: string): Promise<string> {
 }
 
 /**
- * A new nats-server for the calling file, stopped in `afterAll`; 4 shards unless given. Await it at
+ * A new nats-server, or a cluster of three, for the calling file, stopped in `afterAll`; 4 shards unless given. Await it at
  * the top level of the file, not in a hook.
  */
-export async function testNats(options: { readonly shards?: number } = {}): Promise<RunningNats> {
+export async function testNats(options: TestServersOptions = {}): Promise<RunningNats> {
   const nats = await startTestNats(options);
   afterAll(async () => {
     await nats.stop();
