@@ -8,7 +8,7 @@
  * A snapshot is cut actor by actor, a turn of the event loop each, so that no command waits for all of
  * it. An actor may thus be ahead of the position that the cut names; replay passes over what it has.
  */
-import { setImmediate as turn } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 
 import { encodeSnapshot } from "../actors/snapshot.ts";
 import { forget, forgetOld, nextExpiry, type WorkspaceState } from "../actors/workspace.ts";
@@ -36,12 +36,23 @@ const CUT_MS_MAX = 60_000;
 /** A hand-over waits so long for the projection to become durable, so that its cut can be saved. ms */
 const HANDOVER_MS = 300;
 const HANDOVER_POLL_MS = 25;
+/** A cut that is asked for while the shard is owned is saved in this time, or not at all. ms */
+const CUT_NOW_MS = 3_000;
+
+/** A cut was asked for and could not be saved: what the projection lacks is not durable yet. */
+export class CutNotSaved extends Error {
+  override readonly name = "CutNotSaved";
+  readonly code = "cut-not-saved";
+  readonly outcome = "none";
+}
 
 export interface HousekeepingPorts {
   readonly snapshots: SnapshotStore;
   readonly records: RecordStore;
   readonly clock: Clock;
   readonly log: Log;
+  /** Asks the projection to become durable soon. */
+  readonly hurry?: () => void;
 }
 
 /** An alarm that goes on is repeated this often, in ms. */
@@ -113,15 +124,57 @@ export class Housekeeping {
   async handOver(): Promise<void> {
     this.stop();
     await this.#ticking;
-    for (const ws of this.#cut?.dirty ?? []) this.#dirty.add(ws);
-    this.#cut = undefined;
+    this.#dropCut();
     if (this.#dirty.size === 0 || !this.#hasBlock) return;
     await this.#makeCut();
-    const deadline = this.#ports.clock.monotonicMs() + HANDOVER_MS;
-    while (this.#cut !== undefined && this.#ports.clock.monotonicMs() < deadline) {
-      await this.#house();
-      if (this.#cut === undefined) return;
-      await new Promise((resolve) => setTimeout(resolve, HANDOVER_POLL_MS));
+    await this.#saveBy(this.#ports.clock.monotonicMs() + HANDOVER_MS);
+  }
+
+  #dropCut(): void {
+    for (const ws of this.#cut?.dirty ?? []) this.#dirty.add(ws);
+    this.#cut = undefined;
+  }
+
+  /**
+   * While the shard is still owned: writes down what changed and sees it saved, so that who comes next
+   * has next to nothing to replay.
+   * @throws CutNotSaved when the projection is not durable in time; faults of Postgres.
+   */
+  async cutNow(): Promise<void> {
+    while (this.#ticking !== undefined) await this.#ticking;
+    const work = this.#cutAndSave();
+    this.#ticking = work
+      .catch(() => undefined)
+      .finally(() => {
+        this.#ticking = undefined;
+      });
+    await work;
+  }
+
+  async #cutAndSave(): Promise<void> {
+    this.#dropCut();
+    if (this.#dirty.size === 0 || !this.#hasBlock) return;
+    await this.#makeCut();
+    await this.#saveBy(this.#ports.clock.monotonicMs() + CUT_NOW_MS);
+    if (this.#cut !== undefined) {
+      throw new CutNotSaved(`shard ${this.#place.shard}: the projection is not durable yet`);
+    }
+  }
+
+  /** Saves the cut as soon as it is durable, if that is before the deadline. */
+  async #saveBy(deadline: number): Promise<void> {
+    const { shard, era } = this.#place;
+    let hurried = false;
+    for (;;) {
+      const { needs } = this.#cut ?? {};
+      await this.#saveCut(await this.#ports.records.durablePosition(shard, era));
+      if (this.#cut === undefined || this.#ports.clock.monotonicMs() > deadline) return;
+      // Asked for once the entries are in the journal: before that it would make too little durable.
+      if (needs !== undefined && !hurried) {
+        hurried = true;
+        this.#ports.hurry?.();
+      }
+      await sleep(HANDOVER_POLL_MS);
     }
   }
 

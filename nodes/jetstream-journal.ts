@@ -189,6 +189,12 @@ export class JetstreamJournal implements Journal {
     return ours ? "ours" : "foreign";
   }
 
+  /** @throws a timeout or an error of the server. */
+  async end(): Promise<StreamSeq> {
+    const jsm = await this.#manager(this.#options.replay);
+    return (await jsm.streams.info(this.#stream)).state.last_seq;
+  }
+
   /**
    * Reads `from + 1` to `until`.
    * @throws ReplayStalled when the stream does not give them up; whatever `each` throws.

@@ -44,6 +44,8 @@ export type JournalMessage =
 export interface Journal {
   /** Publishes `epoch + 1` on the fence subject and resolves its outcome by its nonce. */
   claim(owner: string): Promise<Claim>;
+  /** Sequence of the last message there is, read through the stream's leader. */
+  end(): Promise<StreamSeq>;
   /** Reads everything after `from` up to and including `until`, in order, without a gap. */
   replay(from: StreamSeq, until: StreamSeq, each: (message: JournalMessage) => void): Promise<void>;
   /** Appends one block behind `tail`, fenced by `claim`. */

@@ -12,11 +12,14 @@ import { testNats } from "../cli/provision/vitest-servers.ts";
 import { machineClock } from "./actor-clock.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { type Journal, JournalBroken } from "./journal.ts";
+import { prepareShard } from "./recovery.ts";
+import { ShardTerm } from "./shard.ts";
 import { connectAs, journalOf, prepareStreams } from "./testing/bus-fixture.ts";
 import {
   authorize,
   beginShard,
   found,
+  MemoryLog,
   MemoryStores,
   newId,
   PLACE,
@@ -25,7 +28,7 @@ import {
   type TestShard,
 } from "./testing/shard-fixture.ts";
 
-const SHARDS = 4;
+const SHARDS = 8;
 const nats = await testNats({ shards: SHARDS });
 let nc: NatsConnection;
 let shardNumber = -1;
@@ -57,12 +60,28 @@ function shardAt(shard: number) {
   return { journal: journalOf(nc, nc, shard), place: { ...PLACE, shard, shards: SHARDS }, a, b };
 }
 
-async function begin(journal: Journal, place: typeof PLACE, stores: MemoryStores) {
+async function begin(
+  journal: Journal,
+  place: typeof PLACE,
+  stores: MemoryStores,
+  hurry = () => undefined as void,
+) {
   const shard = await beginShard(journal, stores, place);
-  const ports = { snapshots: stores, records: stores, clock: machineClock, log: shard.log };
+  const ports = { snapshots: stores, records: stores, clock: machineClock, log: shard.log, hurry };
   const keeping = new Housekeeping(place, shard.term, shard.recovered, ports);
   begun.push({ shard, keeping });
   return { ...shard, keeping };
+}
+
+function prepareBeside(journal: Journal, place: typeof PLACE, stores: MemoryStores) {
+  const log = new MemoryLog();
+  return prepareShard(place, {
+    journal,
+    snapshots: stores,
+    records: stores,
+    clock: machineClock,
+    log,
+  });
 }
 
 async function work(shard: TestShard, ws: string, calls: number): Promise<string[]> {
@@ -146,6 +165,69 @@ describe("recoverShard", () => {
     // A claim, not a block.
     stores.position = { ...position, seq: position.seq + 1 };
     await expect(begin(journal, place, stores)).rejects.toThrow(JournalBroken);
+  });
+});
+
+describe("prepareShard", () => {
+  test("catches up with an owner that goes on, and takes over what recovery alone comes to", async () => {
+    const { journal, place, a, b } = nextPlace();
+    const stores = new MemoryStores();
+    const first = await begin(journal, place, stores);
+    await found(first.term, a);
+    await work(first, a, 5);
+    const prepared = await prepareBeside(journal, place, stores);
+    expect(prepared.replayed).toBe(first.term.stats.entries);
+    await found(first.term, b);
+    await work(first, b, 5);
+    await prepared.catchUp();
+    expect(prepared.replayed).toBe(first.term.stats.entries);
+    await work(first, a, 3);
+    stores.durable = 1_000_000;
+    await first.keeping.cutNow();
+    stores.durable = stores.position?.seq ?? 0;
+    await first.term.stop();
+
+    const recovered = await prepared.takeOver();
+    expect(recovered.claim.epoch).toBe(first.term.claim.epoch + 1n);
+    const alone = await begin(journal, place, new MemoryStores());
+    const taken = { ...first, term: new ShardTerm(place, recovered, alone.ports) };
+    expect(states(taken).sort()).toEqual(states(alone).sort());
+    taken.term.abandon("test over");
+  });
+
+  test("a takeover of a journal that went back meanwhile halts", async () => {
+    const { journal, place, a } = nextPlace();
+    const stores = new MemoryStores();
+    const first = await begin(journal, place, stores);
+    await found(first.term, a);
+    const prepared = await prepareBeside(journal, place, stores);
+    stores.durable = first.term.tail.seq + 100;
+    await expect(prepared.takeOver()).rejects.toThrow(/went back/);
+  });
+});
+
+describe("cutNow", () => {
+  test("saves what a serving owner has, once the projection is asked and durable", async () => {
+    const { journal, place, a } = nextPlace();
+    const stores = new MemoryStores();
+    const shard = await begin(journal, place, stores, () => {
+      stores.durable = 1_000_000;
+    });
+    await found(shard.term, a);
+    await shard.keeping.cutNow();
+    expect(stores.position?.seq).toBe(shard.term.tail.seq);
+    const { answer } = send(shard.term, a, authorize());
+    expect((await answer).kind).toBe("decided");
+  });
+
+  test("rejects when Postgres is away, and the shard is served on", async () => {
+    const { journal, place, a } = shardAt(shardNumber);
+    const stores = new MemoryStores();
+    const shard = await begin(journal, place, stores);
+    await send(shard.term, a, authorize()).answer;
+    stores.away = new Error("Postgres is away");
+    await expect(shard.keeping.cutNow()).rejects.toThrow("Postgres is away");
+    expect((await send(shard.term, a, authorize()).answer).kind).toBe("decided");
   });
 });
 

@@ -64,6 +64,19 @@ export interface Recovered {
   readonly replayed: number;
 }
 
+/** A shard whose journal is folded already, so that taking it over has little left to read. */
+export interface PreparedShard {
+  /** Entries that were folded so far. */
+  readonly replayed: number;
+  /** Folds what came since. @throws what {@link prepareShard} throws. */
+  catchUp(): Promise<void>;
+  /**
+   * Claims the shard and folds the journal up to the claim. To be called once.
+   * @throws what {@link recoverShard} throws.
+   */
+  takeOver(): Promise<Recovered>;
+}
+
 /**
  * Takes a shard over: what is known of it, the claim, the journal up to the claim.
  *
@@ -74,36 +87,92 @@ export interface Recovered {
  * @throws ClaimLost, ReplayStalled, RecoveryCancelled and faults of Postgres or NATS: it may be tried again.
  */
 export async function recoverShard(place: ShardPlace, ports: RecoveryPorts): Promise<Recovered> {
-  const { shard, era, owner } = place;
-  const [snapshot, durable] = await Promise.all([
-    loadSnapshot(place, ports),
-    ports.records.durablePosition(shard, era),
-  ]);
-  const claim = await ports.journal.claim(owner);
-  const claimedAt = ports.clock.monotonicMs();
-  const known = Math.max(snapshot?.position.seq ?? 0, durable);
-  if (claim.seq <= known) {
+  const prepared = new Preparation(place, ports, await loadSnapshot(place, ports));
+  return await prepared.takeOver();
+}
+
+/**
+ * Reads what is known of a shard and folds its journal up to the present end, without a claim: the
+ * owner there is goes on deciding.
+ * @throws JournalBroken, ReplayStalled, RecoveryCancelled and faults of Postgres or NATS.
+ */
+export async function prepareShard(
+  place: ShardPlace,
+  ports: RecoveryPorts,
+): Promise<PreparedShard> {
+  const prepared = new Preparation(place, ports, await loadSnapshot(place, ports));
+  await prepared.catchUp();
+  return prepared;
+}
+
+class Preparation implements PreparedShard {
+  readonly #place: ShardPlace;
+  readonly #ports: RecoveryPorts;
+  readonly #replay: Replay;
+  /** What Postgres knew of the journal when this began. */
+  readonly #known: StreamSeq;
+  #reached: StreamSeq;
+
+  constructor(place: ShardPlace, ports: RecoveryPorts, snapshot: LoadedSnapshot | undefined) {
+    this.#place = place;
+    this.#ports = ports;
+    this.#known = snapshot?.position.seq ?? 0;
+    this.#replay = new Replay(place, snapshot, ports.log);
+    this.#reached = this.#replay.from;
+  }
+
+  get replayed(): number {
+    return this.#replay.entries;
+  }
+
+  async catchUp(): Promise<void> {
+    const end = await this.#ports.journal.end();
+    this.#assertKnown(end, this.#known, "ends at");
+    await this.#foldTo(end);
+  }
+
+  async takeOver(): Promise<Recovered> {
+    const { shard, era, owner } = this.#place;
+    const { journal, records, clock } = this.#ports;
+    const durable = await records.durablePosition(shard, era);
+    const claim = await journal.claim(owner);
+    const claimedAt = clock.monotonicMs();
+    const known = Math.max(this.#known, durable, this.#reached);
+    this.#assertKnown(claim.seq - 1, known, "gave a new message the number behind");
+    await this.#foldTo(claim.seq);
+    const { workspaces, halted, dirty, lastBlock, entries } = this.#replay;
+    for (const state of workspaces.values()) beginTerm(state, claim.at);
+    return {
+      claim,
+      claimedAt,
+      workspaces,
+      halted,
+      dirty,
+      lastBlock,
+      tail: claim.seq,
+      replayed: entries,
+    };
+  }
+
+  async #foldTo(end: StreamSeq): Promise<void> {
+    const { shard } = this.#place;
+    await this.#ports.journal.replay(this.#reached, end, (message) => {
+      if (this.#ports.isWanted?.() === false) {
+        throw new RecoveryCancelled(`shard ${shard} is given up`);
+      }
+      this.#replay.take(message);
+      this.#reached = message.seq;
+    });
+  }
+
+  /** A journal only grows: one that ends before what Postgres has of it has lost messages. */
+  #assertKnown(end: StreamSeq, known: StreamSeq, found: string): void {
+    if (end >= known) return;
     throw new JournalBroken(
-      `the journal of shard ${shard} went back: a new message got number ${claim.seq}, and message ${known} is already in Postgres. Restore the journal; nothing is decided until then`,
+      `the journal of shard ${this.#place.shard} went back: it ${found} ${end}, and message ` +
+        `${known} is already in Postgres. Restore the journal; nothing is decided until then`,
     );
   }
-  const replay = new Replay(place, snapshot, ports.log);
-  await ports.journal.replay(replay.from, claim.seq, (message) => {
-    if (ports.isWanted?.() === false) throw new RecoveryCancelled(`shard ${shard} is given up`);
-    replay.take(message);
-  });
-  for (const state of replay.workspaces.values()) beginTerm(state, claim.at);
-  const { workspaces, halted, dirty, lastBlock, entries } = replay;
-  return {
-    claim,
-    claimedAt,
-    workspaces,
-    halted,
-    dirty,
-    lastBlock,
-    tail: claim.seq,
-    replayed: entries,
-  };
 }
 
 /** The journal has all that a snapshot has, so one that cannot be read only makes replay longer. */

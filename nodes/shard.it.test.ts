@@ -79,6 +79,7 @@ function heldBack(when: "before" | "after") {
   let held = 0;
   const slow: Journal = {
     claim: (owner) => journal.claim(owner),
+    end: () => journal.end(),
     replay: (from, until, each) => journal.replay(from, until, each),
     resolve: (block, tail) => journal.resolve(block, tail),
     async append(block, tail, claim) {

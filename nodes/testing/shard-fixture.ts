@@ -82,6 +82,7 @@ export interface TestShard {
   readonly recovered: Recovered;
   readonly log: MemoryLog;
   readonly stores: MemoryStores;
+  readonly ports: ShardPorts;
 }
 
 /** Claims, replays and begins a term. */
@@ -103,7 +104,7 @@ export async function beginShard(
     publishConfig: () => undefined,
   };
   const recovered = await recoverShard(place, ports);
-  return { term: new ShardTerm(place, recovered, ports), recovered, log, stores };
+  return { term: new ShardTerm(place, recovered, ports), recovered, log, stores, ports };
 }
 
 /** A request, and its answer if there is one. */
