@@ -12,6 +12,7 @@ test("config: defaults and provider URLs", () => {
     TARMAC_PROVIDER_AZURE_OPENAI_BASE_URL: "https://x.example",
   });
   expect(config).toMatchObject({ bind: "127.0.0.1", port: 8080, allowExecCredentials: false });
+  expect(config.decisionMs).toBe(3_000);
   expect(config.home).toMatch(/\/\.tarmac$/);
   expect([...config.providerBaseUrls.keys()].sort()).toEqual(["anthropic", "azure-openai"]);
 });
@@ -21,8 +22,12 @@ test("config: every mistake at once", () => {
     TARMAC_GATEWAY_PORT: "99999",
     TARMAC_PROVIDER_OPENAI_BASE_URL: "ftp://x",
     TARMAC_ALLOW_EXEC_CREDENTIALS: "yes",
+    TARMAC_DECISION_MS: "0.5",
   };
   expect(() => readConfig(wrong)).toThrow(ConfigError);
-  const names = ["GATEWAY_PORT", "NATS_URL", "PROVIDER_OPENAI_BASE_URL", "ALLOW_EXEC_CREDENTIALS"];
+  const names = [
+    ...["GATEWAY_PORT", "NATS_URL", "PROVIDER_OPENAI_BASE_URL"],
+    ...["ALLOW_EXEC_CREDENTIALS", "DECISION_MS"],
+  ];
   for (const name of names) expect(() => readConfig(wrong)).toThrow(`TARMAC_${name}: `);
 });

@@ -10,6 +10,8 @@ export interface GatewayConfig {
   /** Base URLs by provider name, from `TARMAC_PROVIDER_<NAME>_BASE_URL`. */
   readonly providerBaseUrls: ReadonlyMap<string, string>;
   readonly allowExecCredentials: boolean;
+  /** How long a call waits for the engine to decide; then it is answered 503 and nothing is forwarded. */
+  readonly decisionMs: number;
   /** Variables that credentials may name. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -21,6 +23,7 @@ export class ConfigError extends Error {
   readonly outcome = "none";
 }
 
+const DECISION_MS = { default: "3000", max: 60_000, min: 400 } as const;
 const BASE_URL = /^TARMAC_PROVIDER_([A-Z0-9_]+)_BASE_URL$/;
 
 /**
@@ -57,6 +60,16 @@ export function readConfig(
   }
   const exec = get("TARMAC_ALLOW_EXEC_CREDENTIALS") ?? "0";
   if (exec !== "0" && exec !== "1") problems.push("TARMAC_ALLOW_EXEC_CREDENTIALS: must be 0 or 1");
+  const decisionMs = Number(get("TARMAC_DECISION_MS") ?? DECISION_MS.default);
+  if (
+    !Number.isInteger(decisionMs) ||
+    decisionMs < DECISION_MS.min ||
+    decisionMs > DECISION_MS.max
+  ) {
+    problems.push(
+      `TARMAC_DECISION_MS: must be a whole number of milliseconds from ${DECISION_MS.min} to ${DECISION_MS.max}`,
+    );
+  }
   if (problems.length > 0) throw new ConfigError(problems.join("\n"));
   return {
     bind: get("TARMAC_BIND") ?? "127.0.0.1",
@@ -65,6 +78,7 @@ export function readConfig(
     home: resolve(get("TARMAC_HOME") ?? ".tarmac"),
     providerBaseUrls,
     allowExecCredentials: exec === "1",
+    decisionMs,
     environment,
   };
 }

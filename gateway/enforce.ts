@@ -52,8 +52,8 @@ import type { Posted, Settlement } from "./settlement.ts";
 import { StreamGate } from "./stream-gate.ts";
 import { type Metered, NOT_METERED, type Surface } from "./surface.ts";
 
-/** A try of an authorize, and all of them together, in ms (architecture §3). */
-const AUTHORIZE = { tryTimeoutMs: 400, deadlineMs: 3_000 } as const;
+/** One try of an authorize, in ms (architecture §3). */
+const AUTHORIZE_TRY_MS = 400;
 /** How long a gateway that is behind may take to catch up with the decision's configuration, in ms. */
 const CATCH_UP_MS = 1_000;
 /** The usage of a running stream is written down this often at most, in ms. */
@@ -72,6 +72,8 @@ export interface EnforcementPorts {
   readonly telemetry: Telemetry;
   readonly log: Log;
   readonly drainLimits: DrainLimits;
+  /** All tries of an authorize together, in ms: later it counts as not decided. */
+  readonly decisionMs: number;
   /** Counts the prompt by tokenizer; undefined when that cannot be had in time. */
   readonly countTokens: (
     body: Buffer,
@@ -178,7 +180,9 @@ export class Enforcement {
    */
   async #request(ws: string, command: AuthorizeCommand): Promise<Answer | undefined> {
     try {
-      return await this.#ports.engine.request(ws, command, AUTHORIZE);
+      const deadlineMs = this.#ports.decisionMs;
+      const limits = { tryTimeoutMs: AUTHORIZE_TRY_MS, deadlineMs };
+      return await this.#ports.engine.request(ws, command, limits);
     } catch (cause) {
       const unknown = !(cause instanceof Error && "outcome" in cause && cause.outcome === "none");
       this.#ports.log.warn({ ws, unknown, cause: String(cause) }, "an authorize was not answered");

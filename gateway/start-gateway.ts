@@ -56,6 +56,7 @@ export async function startGateway(
     inFlight,
     telemetry: metrics,
     drainLimits: DRAIN_LIMITS,
+    decisionMs: config.decisionMs,
     countTokens: (body, encodings) => reader.count(body, encodings),
   });
   const running = new Set<Promise<void>>();

@@ -57,7 +57,8 @@ beforeAll(async () => {
     workspace("probe-anthropic", "anthropic", {}),
     workspace("probe-openai", "openai", {}),
   ] as const;
-  await machine.start(probes);
+  // A machine that is out of breath is waited for: that a call can also be answered 503 is no question here.
+  await machine.start(probes, { TARMAC_DECISION_MS: "60000" });
   readModel = openReadModel(postgresUrl);
   for (const [index, surface] of (["anthropic", "openai"] as const).entries()) {
     const answer = await ask(probes[index]?.secret ?? "", surface, "probe");

@@ -64,6 +64,7 @@ export async function startLocalWorld(
       ["openai", providers.openaiBaseUrl],
     ]),
     allowExecCredentials: false,
+    decisionMs: 3_000,
     environment: { ANTHROPIC_API_KEY: "sk-ant-simulated", OPENAI_API_KEY: "sk-simulated" },
   };
   const lines: { level: string; message: string }[] = [];

@@ -137,11 +137,14 @@ export class Machine {
   }
 
   /** Starts servers, two nodes and the gateway; with `plans`, made before the gateway is. */
-  async start(plans: readonly WorkspacePlan[] = []): Promise<void> {
+  async start(
+    plans: readonly WorkspacePlan[] = [],
+    gatewayEnv: NodeJS.ProcessEnv = {},
+  ): Promise<void> {
     await Promise.all([this.startNats(), this.startPostgres()]);
     await Promise.all([this.startNode(1), this.startNode(2)]);
     for (const plan of plans) await this.configure(plan);
-    await this.startGateway();
+    await this.startGateway(gatewayEnv);
     if (plans.length > 0 || this.#session !== undefined) await this.untilReady();
   }
 
