@@ -39,8 +39,8 @@ export async function testDatabase(template?: string): Promise<string> {
 }
 
 /**
- * A new nats-server, or a cluster of three, for the calling file, stopped in `afterAll`; 4 shards unless given. Await it at
- * the top level of the file, not in a hook.
+ * A new nats-server, or a cluster of three, for the calling file, stopped in `afterAll`; 4 shards
+ * unless given. Await it at the top level of the file, not in a hook.
  */
 export async function testNats(options: TestServersOptions = {}): Promise<RunningNats> {
   const nats = await startTestNats(options);
