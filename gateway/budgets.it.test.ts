@@ -74,7 +74,7 @@ describe("concurrency", () => {
       const results = Promise.allSettled(calls);
       const decided = () =>
         world.engine.entries.filter(({ entry }) => entry.kind === "authorize").length;
-      await until(() => decided() === 1_000, "every call is decided", 30_000);
+      await until(() => decided() === 1_000, "every call is decided", 100_000);
       await world.providers.control.untilWaiting(Number(k));
       expect(world.providers.control.waiting).toBe(Number(k));
       world.providers.control.release();
@@ -89,7 +89,7 @@ describe("concurrency", () => {
       await world.stop();
     }
     await start({ probe: {} });
-  }, 110_000);
+  }, 330_000);
 });
 
 describe("words of a refusal", () => {

@@ -3,6 +3,7 @@
  * forms of a lost acknowledgement; fences that no late owner passes; replay up to the own claim.
  * Method: journals over connections whose requests or replies are lost on demand.
  */
+import { readdir, readFile } from "node:fs/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { NatsConnection } from "../bus/connect.ts";
@@ -169,6 +170,7 @@ describe("append", () => {
     const journal = journalOf(nc, nc);
     const claim = await journal.claim("a");
     process.kill(nats.pid, "SIGSTOP");
+    await expect.poll(() => isStopped(nats.pid)).toBe(true);
     const bytes = block(claim);
     const outcome = await journal.append(bytes, claim.seq, claim);
     process.kill(nats.pid, "SIGCONT");
@@ -182,6 +184,15 @@ describe("append", () => {
     expect(await lastSeq()).toBe(claim.seq + 1);
   });
 });
+
+/** True once every thread of a process has come to rest: the signal itself returns before that. */
+async function isStopped(pid: number): Promise<boolean> {
+  const tasks = await readdir(`/proc/${pid}/task`);
+  const stats = await Promise.all(
+    tasks.map((id) => readFile(`/proc/${pid}/task/${id}/stat`, "utf8")),
+  );
+  return stats.every((stat) => stat.slice(stat.lastIndexOf(")") + 2).startsWith("T"));
+}
 
 describe("replay", () => {
   test("reads everything up to the own claim, in order, and no further", async () => {
