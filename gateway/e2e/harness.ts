@@ -13,6 +13,7 @@ import { EngineClient } from "../../bus/engine-client.ts";
 import { provisionConfig } from "../../cli/provision/config.ts";
 import { freePort } from "../../cli/provision/free-port.ts";
 import { findNatsServer } from "../../cli/provision/nats-binary.ts";
+import { startNatsCluster } from "../../cli/provision/nats-cluster.ts";
 import { natsLoginUrl } from "../../cli/provision/nats-config.ts";
 import { type RunningNats, startNats } from "../../cli/provision/nats-server.ts";
 import { type RunningPostgres, startPostgres } from "../../cli/provision/postgres.ts";
@@ -29,6 +30,9 @@ export interface Cluster {
   readonly keys: Readonly<Record<string, string>>;
   readonly engine: EngineClient;
   readonly gatewayUrl: string;
+  readonly nats: RunningNats;
+  /** How many engine nodes have ended by themselves. */
+  nodesEnded(): number;
   /** Signals both engine nodes, without a goodbye. */
   signalNodes(signal: NodeJS.Signals): void;
   /** Kills the gateway in the middle of what it does and starts another on the same home. */
@@ -49,6 +53,8 @@ export interface ClusterOptions {
   readonly agents?: Readonly<Record<string, Partial<AgentSettings>>>;
   readonly providers?: ProviderOptions;
   readonly expiryMs?: number;
+  /** 1 unless given, or a cluster of 3. */
+  readonly natsServers?: 1 | 3;
 }
 
 const SHARDS = 2;
@@ -64,14 +70,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     ...(natsServer === undefined ? {} : { explicitPath: natsServer }),
     onProgress: () => undefined,
   });
+  const server = { binary: path, dir: join(home, "nats"), keysDir, shards: SHARDS };
   const [nats, postgres] = await Promise.all([
-    startNats({
-      binary: path,
-      dir: join(home, "nats"),
-      keysDir,
-      shards: SHARDS,
-      logFile: join(home, "nats.log"),
-    }),
+    options.natsServers === 3
+      ? startNatsCluster({ ...server, logsDir: home })
+      : startNats({ ...server, logFile: join(home, "nats.log") }),
     startPostgres({
       dir: join(home, "postgres"),
       keysDir,
@@ -97,6 +100,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     keys,
     engine,
     gatewayUrl: gateway.url,
+    nats,
+    nodesEnded: () => nodes.filter((node) => node.exit() !== undefined).length,
     signalNodes: (signal) => {
       for (const { pid } of nodes) process.kill(-pid, signal);
     },
