@@ -270,9 +270,10 @@ function isUnresolved({ term }: OwnerStats): boolean {
   return term?.phase === "unresolved";
 }
 
-function loginOf({ servers, user, pass }: ConnectOptions): Omit<ConnectOptions, "name"> {
+function loginOf({ servers, user, pass, tls }: ConnectOptions): Omit<ConnectOptions, "name"> {
   return {
     servers,
+    ...(tls === undefined ? {} : { tls }),
     ...(user === undefined ? {} : { user }),
     ...(pass === undefined ? {} : { pass }),
   };

@@ -2,10 +2,12 @@
  * Goal: with two of three NATS servers gone nothing is decided and nothing is forwarded; when one of
  * them is back, everything goes on by itself, and the ledger has each answered call once.
  * Method: three nats-servers, two engine nodes and a gateway as processes; calls through the gateway
- * before, during and after. Two servers are killed while calls are under way, the longest dead starts.
+ * before, during and after. Two servers are killed while calls are under way, and one is started again.
+ * Where openssl makes certificates, all of it is encrypted.
  */
 import Anthropic from "@anthropic-ai/sdk";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeCertificates, openssl } from "../../cli/provision/testing/certificates.ts";
 import type { Entry, EntryOf } from "../../ledger/entries.ts";
 import { servedTotal } from "../testing/audit.ts";
 import { type Cluster, startCluster, until } from "./harness.ts";
@@ -19,7 +21,8 @@ const ask = {
 let cluster: Cluster;
 
 beforeAll(async () => {
-  cluster = await startCluster({ agents: { claude: {} }, natsServers: 3 });
+  const encrypted = openssl.path === undefined ? {} : { certificates: makeCertificates };
+  cluster = await startCluster({ agents: { claude: {} }, natsServers: 3, ...encrypted });
 });
 afterAll(() => cluster?.stop());
 
