@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect, createInbox, type NatsConnection } from "@nats-io/transport-node";
 
@@ -11,6 +12,11 @@ export interface ConnectOptions {
   readonly pass?: string;
   /** Shown by the server for this connection: `node-1 appends`. */
   readonly name: string;
+  /** Given: the connection is encrypted, and servers must show a certificate that `ca` vouches for. */
+  readonly tls?: {
+    /** Certificates as PEM; those that the system trusts unless given. */
+    readonly ca?: string;
+  };
 }
 
 /** A NATS server could not be reached, or refused the login. Nothing was sent. */
@@ -29,10 +35,12 @@ const PING_MS = 2_000;
 
 /**
  * Reads `nats://user:pass@host:port`, several servers with commas. User and password may be left out.
+ * With `tls://` the connection is encrypted; `ca` are the certificates then trusted, as PEM.
  * @throws Error when it is not such a URL; the password is not repeated.
  */
-export function parseNatsUrl(url: string, name: string): ConnectOptions {
+export function parseNatsUrl(url: string, name: string, ca?: string): ConnectOptions {
   const servers: string[] = [];
+  const protocols = new Set<string>();
   let user: string | undefined;
   let pass: string | undefined;
   for (const part of url.split(",")) {
@@ -40,15 +48,26 @@ export function parseNatsUrl(url: string, name: string): ConnectOptions {
     if (parsed === null || parsed.host === "" || !/^(nats|tls):$/.test(parsed.protocol)) {
       throw new Error("must be a URL like nats://user:password@127.0.0.1:4222");
     }
+    protocols.add(parsed.protocol);
+    // NATS' client compares a certificate with "localhost" where it is given an address (3.4.0).
+    if (parsed.protocol === "tls:" && isIP(parsed.hostname.replaceAll(/[[\]]/g, "")) !== 0) {
+      throw new Error("must name servers with tls:// by host name, as their certificates do");
+    }
     servers.push(parsed.port === "" ? `${parsed.hostname}:4222` : parsed.host);
     if (parsed.username !== "") {
       user = decodeURIComponent(parsed.username);
       pass = decodeURIComponent(parsed.password);
     }
   }
+  if (protocols.size > 1) throw new Error("must name all servers with tls://, or all with nats://");
+  const encrypted = protocols.has("tls:");
+  if (ca !== undefined && !encrypted) {
+    throw new Error("must begin with tls:// where TARMAC_NATS_CA is set");
+  }
   return {
     servers: servers.join(","),
     name,
+    ...(encrypted ? { tls: ca === undefined ? {} : { ca } } : {}),
     ...(user === undefined ? {} : { user }),
     ...(pass === undefined ? {} : { pass }),
   };
@@ -82,6 +101,7 @@ export async function connectBus(
         ignoreAuthErrorAbort: true,
         ...(options.user === undefined ? {} : { user: options.user }),
         ...(options.pass === undefined ? {} : { pass: options.pass }),
+        ...(options.tls === undefined ? {} : { tls: options.tls }),
       });
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);

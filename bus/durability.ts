@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { NatsConnection } from "@nats-io/nats-core";
 
 import { type ConnectOptions, connectBus } from "./connect.ts";
@@ -25,70 +26,117 @@ const SERVER_MIN: readonly [number, number] = [2, 15];
 const ANSWER_MS = 1_500;
 /** A single server has answered; wait this long for others that should not be there, in ms. */
 const STALL_MS = 300;
+/** Pause between two looks at a cluster that cannot write anything yet, in ms. */
+const WAIT_MS = 500;
 
 interface ServerAnswer {
   readonly server?: { readonly name?: string; readonly ver?: string; readonly jetstream?: boolean };
   readonly data?: {
     readonly disabled?: boolean;
     readonly config?: { readonly sync_always?: boolean };
-    readonly meta_cluster?: { readonly cluster_size?: number };
+    readonly meta_cluster?: { readonly cluster_size?: number; readonly leader?: string };
   };
 }
 
-/**
- * Finds out whether an acknowledged block is on the disk: on every server of the cluster, from the
- * servers themselves. What cannot be read counts as not durable.
- * @returns one sentence for each reason why it is not; empty when it is.
- */
-export async function durabilityProblems(
-  nc: NatsConnection,
-  system: ConnectOptions | undefined,
-): Promise<string[]> {
-  const version = nc.info?.version ?? "unknown";
-  const problems = isOld(version) ? [tooOld(nc.info?.server_name ?? "nats-server", version)] : [];
-  if (system === undefined) {
-    problems.push(
-      "whether it syncs every write cannot be read, because TARMAC_NATS_SYSTEM_URL is not set: give the URL of a user of the system account",
-    );
-    return problems;
-  }
-  let answers: ServerAnswer[];
-  try {
-    answers = await askServers(system);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    problems.push(
-      `whether it syncs every write cannot be read through the system account (${reason}): check TARMAC_NATS_SYSTEM_URL`,
-    );
-    return problems;
-  }
-  return [...problems, ...answerProblems(answers)];
+/** What the servers say of themselves. */
+export interface Durability {
+  /** What is known against it, one sentence each: what is wrong, why that matters, what to do. */
+  readonly problems: readonly string[];
+  /** Why nothing can be written yet at all: too few servers of the cluster live. */
+  readonly waitsFor: string | undefined;
+  /** Servers of the cluster that did not answer, so that nothing is known of them. */
+  readonly silent: number;
 }
 
-/** @throws NotDurable with every reason, unless `unsafeDev`; then each is only warned of. */
+/**
+ * Finds out whether an acknowledged block is on the disk: on every server of the cluster that answers,
+ * from the servers themselves. Who cannot be asked at all counts as not durable.
+ */
+export async function readDurability(
+  nc: NatsConnection,
+  system: ConnectOptions | undefined,
+): Promise<Durability> {
+  const version = nc.info?.version ?? "unknown";
+  const problems = isOld(version) ? [tooOld(nc.info?.server_name ?? "nats-server", version)] : [];
+  const unreadable = (problem: string): Durability => ({
+    problems: [...problems, problem],
+    waitsFor: undefined,
+    silent: 0,
+  });
+  if (system === undefined) {
+    return unreadable(
+      "whether it syncs every write cannot be read, because TARMAC_NATS_SYSTEM_URL is not set: give the URL of a user of the system account",
+    );
+  }
+  try {
+    const found = judge(await askServers(system));
+    return { ...found, problems: [...new Set([...problems, ...found.problems])] };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return unreadable(
+      `whether it syncs every write cannot be read through the system account (${reason}): check TARMAC_NATS_SYSTEM_URL`,
+    );
+  }
+}
+
+/**
+ * Returns once enough servers live to write anything, and all that answer sync every write. One that
+ * is away writes nothing, and may be bad: who goes on without it asks again (`knownUnfit`).
+ * @throws NotDurable with every reason, unless `unsafeDev`; then each is only warned of.
+ */
 export async function requireDurable(
   nc: NatsConnection,
   system: ConnectOptions | undefined,
   unsafeDev: boolean,
   warn: (message: string) => void,
 ): Promise<void> {
-  const problems = await durabilityProblems(nc, system);
-  if (problems.length === 0) return;
-  if (!unsafeDev) throw new NotDurable(problems);
-  for (const problem of problems) {
-    warn(`UNSAFE: this ledger can lose what it acknowledged (--unsafe-dev): ${problem}`);
+  let told: string | undefined;
+  for (;;) {
+    const { problems, waitsFor, silent } = await readDurability(nc, system);
+    if (problems.length > 0) {
+      if (!unsafeDev) throw new NotDurable(problems);
+      for (const problem of problems) {
+        warn(`UNSAFE: this ledger can lose what it acknowledged (--unsafe-dev): ${problem}`);
+      }
+      return;
+    }
+    if (waitsFor === undefined) {
+      if (silent > 0) {
+        warn(
+          `${silent} of the cluster's NATS servers did not answer: whether they sync every write is asked until they do`,
+        );
+      }
+      return;
+    }
+    if (waitsFor !== told) warn(`waiting for NATS: ${waitsFor}`);
+    told = waitsFor;
+    await sleep(WAIT_MS);
   }
 }
 
-/** What the answers of all servers with JetStream say against them. */
-export function answerProblems(answers: readonly ServerAnswer[]): string[] {
+/**
+ * What servers say against themselves now; nothing where nobody can be asked. For a node that runs:
+ * a server that was restarted, or was away before, may have another configuration.
+ */
+export async function knownUnfit(system: ConnectOptions): Promise<readonly string[]> {
+  try {
+    return judge(await askServers(system)).problems;
+  } catch {
+    // Silence proves nothing against servers that were found durable, and without them nothing is written.
+    return [];
+  }
+}
+
+/** What the answers of all servers with JetStream come to. */
+export function judge(answers: readonly ServerAnswer[]): Durability {
   const keepers = answers.filter((answer) => answer.server?.jetstream !== false);
-  if (keepers.length === 0) return ["no server with JetStream answered through the system account"];
+  if (keepers.length === 0) {
+    const problem = "no server with JetStream answered through the system account";
+    return { problems: [problem], waitsFor: undefined, silent: 0 };
+  }
   const problems: string[] = [];
-  let expected = 1;
   for (const { server, data } of keepers) {
     const name = server?.name ?? "a server";
-    expected = Math.max(expected, data?.meta_cluster?.cluster_size ?? 1);
     if (isOld(server?.ver ?? "unknown")) problems.push(tooOld(name, server?.ver ?? "unknown"));
     if (data?.config?.sync_always !== true) {
       problems.push(
@@ -96,29 +144,53 @@ export function answerProblems(answers: readonly ServerAnswer[]): string[] {
       );
     }
   }
-  if (keepers.length < expected) {
-    problems.push(
-      `only ${keepers.length} of ${expected} servers of the cluster answered, so the others are not known to sync: start them first`,
-    );
+  const size = clusterSize(keepers);
+  const silent = Math.max(0, size - keepers.length);
+  return { problems, waitsFor: waitsFor(keepers, size), silent };
+}
+
+function waitsFor(keepers: readonly ServerAnswer[], size: number): string | undefined {
+  const quorum = Math.floor(size / 2) + 1;
+  if (keepers.length < quorum) {
+    return `only ${keepers.length} of ${size} servers of the cluster answered, and nothing can be written before ${quorum} do: start the others`;
   }
-  return problems;
+  const leaders = keepers.map((answer) => answer.data?.meta_cluster?.leader ?? "");
+  if (size > 1 && leaders.every((leader) => leader === "")) {
+    return "the servers of the cluster have not elected a leader yet";
+  }
+  return undefined;
+}
+
+/** How many servers the cluster has by their own account, those that are away included. */
+function clusterSize(answers: readonly ServerAnswer[]): number {
+  return Math.max(1, ...answers.map((answer) => answer.data?.meta_cluster?.cluster_size ?? 1));
 }
 
 async function askServers(system: ConnectOptions): Promise<ServerAnswer[]> {
   const nc = await connectBus({ ...system, name: `${system.name} durability` }, ANSWER_MS);
   try {
-    const answers: ServerAnswer[] = [];
-    const replies = await nc.requestMany(JSZ_PING, "{}", {
-      strategy: "stall",
-      maxWait: ANSWER_MS,
-      stall: STALL_MS,
-    });
-    for await (const reply of replies) answers.push(reply.json<ServerAnswer>());
+    const quick = await askOnce(nc, "stall");
+    // One of a cluster that is only slow must not pass for one that is away.
+    const answers = quick.length < clusterSize(quick) ? await askOnce(nc, "timer") : quick;
     if (answers.length === 0) throw new Error("no answer");
     return answers;
   } finally {
     await nc.close();
   }
+}
+
+async function askOnce(nc: NatsConnection, strategy: "stall" | "timer"): Promise<ServerAnswer[]> {
+  const answers: ServerAnswer[] = [];
+  const replies = await nc.requestMany(JSZ_PING, "{}", {
+    strategy,
+    maxWait: ANSWER_MS,
+    stall: STALL_MS,
+  });
+  for await (const reply of replies) {
+    answers.push(reply.json<ServerAnswer>());
+    if (strategy === "timer" && answers.length >= clusterSize(answers)) break;
+  }
+  return answers;
 }
 
 function isOld(version: string): boolean {

@@ -17,7 +17,7 @@ import { findNatsServer } from "../cli/provision/nats-binary.ts";
 import { testNats } from "../cli/provision/vitest-servers.ts";
 import { connectAs, login } from "../nodes/testing/bus-fixture.ts";
 import { connectBus, type NatsConnection, parseNatsUrl } from "./connect.ts";
-import { answerProblems, durabilityProblems, NotDurable, requireDurable } from "./durability.ts";
+import { judge, NotDurable, readDurability, requireDurable } from "./durability.ts";
 import {
   differences,
   ensureJournals,
@@ -112,18 +112,19 @@ test("ensureLosable: makes events and buckets, and finds them again", async () =
 
 describe("durability", () => {
   test("a server that syncs every write is taken", async () => {
-    expect(await durabilityProblems(nc, login(nats, "system"))).toEqual([]);
+    const good = { problems: [], waitsFor: undefined, silent: 0 };
+    expect(await readDurability(nc, login(nats, "system"))).toEqual(good);
     await requireDurable(nc, login(nats, "system"), false, () => undefined);
   });
 
   test("what cannot be read counts as not durable", async () => {
-    expect((await durabilityProblems(nc, undefined))[0]).toMatch(
+    expect((await readDurability(nc, undefined)).problems[0]).toMatch(
       /TARMAC_NATS_SYSTEM_URL is not set/,
     );
     const wrong = { ...login(nats, "system"), pass: "wrong" };
-    expect((await durabilityProblems(nc, wrong))[0]).toMatch(/check TARMAC_NATS_SYSTEM_URL/);
+    expect((await readDurability(nc, wrong)).problems[0]).toMatch(/check TARMAC_NATS_SYSTEM_URL/);
     // A user of the ordinary account hears nothing.
-    expect((await durabilityProblems(nc, login(nats, "node")))[0]).toMatch(/system account/);
+    expect((await readDurability(nc, login(nats, "node"))).problems[0]).toMatch(/system account/);
   });
 
   test("--unsafe-dev goes on, loudly", async () => {
@@ -150,12 +151,22 @@ describe("durability", () => {
     const good = { server: { name: "a", ver: "2.15.1" }, data: { config: { sync_always: true } } };
     const lax = { server: { name: "b", ver: "2.15.1" }, data: { config: { sync_always: false } } };
     const old = { server: { name: "c", ver: "2.14.5" }, data: { config: { sync_always: true } } };
-    const member = { ...good, data: { ...good.data, meta_cluster: { cluster_size: 3 } } };
-    expect(answerProblems([good])).toEqual([]);
-    expect(answerProblems([good, lax])).toEqual([expect.stringContaining("b answers before")]);
-    expect(answerProblems([good, old])).toEqual([expect.stringContaining("2.14.5")]);
-    expect(answerProblems([member, member])).toEqual([expect.stringContaining("only 2 of 3")]);
-    expect(answerProblems([])).toHaveLength(1);
+    expect(judge([good])).toEqual({ problems: [], waitsFor: undefined, silent: 0 });
+    expect(judge([good, lax]).problems).toEqual([expect.stringContaining("b answers before")]);
+    expect(judge([good, old]).problems).toEqual([expect.stringContaining("2.14.5")]);
+    expect(judge([]).problems).toHaveLength(1);
+  });
+
+  test("a cluster: waits for the servers without which nothing can be written, and for no more", () => {
+    const member = (leader: string) => ({
+      server: { name: "a", ver: "2.15.1" },
+      data: { config: { sync_always: true }, meta_cluster: { cluster_size: 3, leader } },
+    });
+    const [a, b, c] = [member("b"), member("b"), member("b")];
+    expect(judge([a, b, c])).toEqual({ problems: [], waitsFor: undefined, silent: 0 });
+    expect(judge([a, b])).toEqual({ problems: [], waitsFor: undefined, silent: 1 });
+    expect(judge([a]).waitsFor).toMatch(/only 1 of 3 .* before 2 do: start the others/);
+    expect(judge([member(""), member("")]).waitsFor).toMatch(/have not elected a leader/);
   });
 });
 

@@ -2,6 +2,7 @@
  * The streams and buckets Tarmac keeps in JetStream, and the proof that the server keeps them as
  * written: an old server drops fields it does not know without an error, so each is read back.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   DiscardPolicy,
   JetStreamApiError,
@@ -11,8 +12,9 @@ import {
   StorageType,
   type StreamConfig,
 } from "@nats-io/jetstream";
-import type { NatsConnection } from "@nats-io/nats-core";
+import { type NatsConnection, PermissionViolationError } from "@nats-io/nats-core";
 
+import { BusUnreachable } from "./connect.ts";
 import {
   blockSubject,
   bucketStream,
@@ -57,9 +59,56 @@ export interface JournalPlan {
   readonly replicas: number;
 }
 
-/** One copy on a single server; three in a cluster. */
+/** Pause between two tries while JetStream of a cluster cannot be asked, in ms. */
+const UNREADY_MS = 250;
+/**
+ * Errors of JetStream's API that pass by themselves: no leader yet (10008, 10009), or too few servers that
+ * the leader has heard of (10004, 10005). From errors.json of nats-server 2.15.
+ */
+const PASSING: ReadonlySet<number> = new Set([10_004, 10_005, 10_008, 10_009]);
+
+/**
+ * Runs `prepare` again and again while a cluster has no leader to take it, as in its first seconds; all
+ * that is prepared here may be prepared twice.
+ * @throws what it throws on a single server, or for a reason that does not pass by itself.
+ */
+export async function onceClusterLeads<T>(
+  nc: NatsConnection,
+  prepare: () => Promise<T>,
+  waiting: (reason: string) => void,
+): Promise<T> {
+  let told = "";
+  let clustered = false;
+  for (;;) {
+    try {
+      return await prepare();
+    } catch (error) {
+      clustered ||= nc.info?.cluster !== undefined;
+      const mayPass = clustered || nc.info === undefined;
+      if (!mayPass || nc.isClosed() || !isPassing(error)) throw error;
+      if (error.message !== told) waiting(error.message);
+      told = error.message;
+      await sleep(UNREADY_MS);
+    }
+  }
+}
+
+function isPassing(error: unknown): error is Error {
+  if (error instanceof JetStreamApiError) return PASSING.has(error.code);
+  if (!(error instanceof Error) || error.cause instanceof PermissionViolationError) return false;
+  // The connection is away, or nobody hears JetStream's subjects: both come with an election.
+  return /^(BusUnreachable|JetStreamNotEnabled|TimeoutError|RequestError|NoResponders|ConnectionError)$/.test(
+    error.name,
+  );
+}
+
+/**
+ * One copy on a single server; three in a cluster.
+ * @throws BusUnreachable while the connection is away: a server that does not answer has no answer to it.
+ */
 export function replicasFor(nc: NatsConnection): number {
-  return nc.info?.cluster === undefined ? 1 : 3;
+  if (nc.info === undefined) throw new BusUnreachable("the connection to NATS is away");
+  return nc.info.cluster === undefined ? 1 : 3;
 }
 
 /**

@@ -1,5 +1,7 @@
 import { resolve } from "node:path";
 
+import { checkNatsUrl, readNatsCa } from "../bus/nats-ca.ts";
+
 /** What the `tarmac` command takes from the environment. */
 export interface CliConfig {
   /** Data, keys and logs of the cluster on this machine. */
@@ -13,6 +15,8 @@ export interface CliConfig {
   /** A NATS that runs elsewhere, as the user `operator`; otherwise `up` starts one. */
   readonly natsUrl: string | undefined;
   readonly natsSystemUrl: string | undefined;
+  /** Certificates of who vouches for that NATS, as PEM; the system's unless given. */
+  readonly natsCa: string | undefined;
   /** A Postgres that runs elsewhere; otherwise `up` starts one. */
   readonly postgresUrl: string | undefined;
   /** Where each provider is forwarded to, when not to its own address. */
@@ -76,6 +80,7 @@ export function cliConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
     environment: env,
     gatewayPort: whole("TARMAC_GATEWAY_PORT", 8080, 1, 65_535),
     home: resolve(set("TARMAC_HOME") ?? ".tarmac"),
+    natsCa: readNatsCa(env, problems),
     natsSystemUrl: url("TARMAC_NATS_SYSTEM_URL", /^(nats|tls):$/),
     natsUrl: url("TARMAC_NATS_URL", /^(nats|tls):$/),
     nodes: whole("TARMAC_NODES", 2, 1, 16),
@@ -88,6 +93,14 @@ export function cliConfig(env: NodeJS.ProcessEnv = process.env): CliConfig {
     problems.push(
       "TARMAC_NATS_URL and TARMAC_NATS_SYSTEM_URL: set both, or neither to let `tarmac up` start a server",
     );
+  }
+  if (config.natsCa !== undefined && config.natsUrl === undefined) {
+    problems.push("TARMAC_NATS_CA: goes with TARMAC_NATS_URL, and that is not set");
+  }
+  for (const name of ["natsUrl", "natsSystemUrl"] as const) {
+    const variable = name === "natsUrl" ? "TARMAC_NATS_URL" : "TARMAC_NATS_SYSTEM_URL";
+    const given = config[name];
+    if (given !== undefined) checkNatsUrl(variable, given, config.natsCa, problems);
   }
   if (config.consolePort === config.gatewayPort) {
     problems.push("TARMAC_CONSOLE_PORT and TARMAC_GATEWAY_PORT: must not be the same");

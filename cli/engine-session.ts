@@ -23,11 +23,12 @@ export class EngineSession {
 
   /** @throws Failure when no engine can be found; BusUnreachable when it does not answer. */
   static async open(config: CliConfig): Promise<EngineSession> {
-    return EngineSession.openUrl(await operatorUrl(config));
+    return EngineSession.openUrl(await operatorUrl(config), config.natsCa);
   }
 
-  static async openUrl(url: string): Promise<EngineSession> {
-    return new EngineSession(await connectBus(parseNatsUrl(url, "tarmac cli")));
+  /** `ca` vouches for servers whose URL begins with tls://. */
+  static async openUrl(url: string, ca?: string): Promise<EngineSession> {
+    return new EngineSession(await connectBus(parseNatsUrl(url, "tarmac cli", ca)));
   }
 
   /** Sends a command. @throws Failure when the engine cannot be reached. */

@@ -27,7 +27,7 @@ export async function status(options: { readonly json?: boolean }): Promise<void
   const parts = [
     ...cluster.processes.map(({ name, pid }) => processStatus(name, pid)),
     await answersAt("gateway ready", `${cluster.gateway_url}/readyz`),
-    await engineStatus(cluster),
+    await engineStatus(cluster, config.natsCa),
     await logsStatus(config.home),
     await answersAt("console answers", `${cluster.console_url}/healthz`),
   ];
@@ -58,21 +58,21 @@ async function answersAt(name: string, url: string): Promise<PartStatus> {
   }
 }
 
-async function engineStatus(cluster: ClusterFile): Promise<PartStatus> {
+async function engineStatus(cluster: ClusterFile, ca: string | undefined): Promise<PartStatus> {
   const name = "engine";
   const late = sleep(ANSWER_MS + 1_000, undefined, { ref: false }).then(() => {
     throw new Failure("NATS does not answer");
   });
   try {
-    return await Promise.race([engineAnswers(cluster), late]);
+    return await Promise.race([engineAnswers(cluster, ca), late]);
   } catch (error) {
     const detail = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
     return { detail, name, ok: false };
   }
 }
 
-async function engineAnswers(cluster: ClusterFile): Promise<PartStatus> {
-  const session = await EngineSession.openUrl(cluster.operator_url);
+async function engineAnswers(cluster: ClusterFile, ca: string | undefined): Promise<PartStatus> {
+  const session = await EngineSession.openUrl(cluster.operator_url, ca);
   try {
     const answer = await session.request(cluster.workspace, { kind: "inspect" }, ANSWER_MS);
     if (answer.kind !== "inspected") throw new Failure(`it answered ${answer.kind}`);

@@ -1,11 +1,15 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { checkNatsUrl, readNatsCa } from "../bus/nats-ca.ts";
+
 /** What a console is started with. */
 export interface ConsoleConfig {
   readonly bind: string;
   readonly port: number;
   readonly natsUrl: string;
+  /** Certificates of who vouches for the NATS servers, as PEM; the system's unless given. */
+  readonly natsCa: string | undefined;
   readonly postgresUrl: string;
   /** Absolute. Keys and sign-in links stand in it. */
   readonly home: string;
@@ -53,6 +57,8 @@ export function readConfig(environment: Environment = process.env): ConsoleConfi
     return value;
   };
   const natsUrl = url("TARMAC_NATS_URL", /^(nats|tls):$/, "nats://console:password@127.0.0.1:4222");
+  const natsCa = readNatsCa(environment, problems);
+  if (problems.length === 0) checkNatsUrl("TARMAC_NATS_URL", natsUrl, natsCa, problems);
   const postgresUrl = url(
     "TARMAC_POSTGRES_URL",
     /^postgres(ql)?:$/,
@@ -68,6 +74,7 @@ export function readConfig(environment: Environment = process.env): ConsoleConfi
   return {
     ...link,
     natsUrl,
+    natsCa,
     postgresUrl,
     simulatedProviders: simulated.map((name) => name.trim()),
     pagesDir: resolve(valueOf(environment, "TARMAC_CONSOLE_PAGES") ?? PAGES),

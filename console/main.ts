@@ -63,7 +63,7 @@ async function printLink({ name, role, workspace }: LinkOptions): Promise<void> 
 async function serve(): Promise<void> {
   const log = jsonLog((line) => process.stdout.write(line));
   const config = readConfig();
-  const nats = await connectBus(parseNatsUrl(config.natsUrl, "console"));
+  const nats = await connectBus(parseNatsUrl(config.natsUrl, "console", config.natsCa));
   const running = await startConsole(config, nats, log).catch(async (error: unknown) => {
     await nats.close();
     throw error;

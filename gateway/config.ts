@@ -1,10 +1,14 @@
 import { resolve } from "node:path";
 
+import { checkNatsUrl, readNatsCa } from "../bus/nats-ca.ts";
+
 /** What a gateway is started with. */
 export interface GatewayConfig {
   readonly bind: string;
   readonly port: number;
   readonly natsUrl: string;
+  /** Certificates of who vouches for the NATS servers, as PEM; the system's unless given. */
+  readonly natsCa: string | undefined;
   /** Absolute. The outbox stands in it. */
   readonly home: string;
   /** Base URLs by provider name, from `TARMAC_PROVIDER_<NAME>_BASE_URL`. */
@@ -42,11 +46,14 @@ export function readConfig(
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     problems.push("TARMAC_GATEWAY_PORT: must be a port from 0 (any free one) to 65535");
   }
+  const natsCa = readNatsCa(environment, problems);
   const natsUrl = get("TARMAC_NATS_URL");
   if (natsUrl === undefined) {
     problems.push(
       "TARMAC_NATS_URL: is missing; set it like nats://gateway:password@127.0.0.1:4222",
     );
+  } else {
+    checkNatsUrl("TARMAC_NATS_URL", natsUrl, natsCa, problems);
   }
   const providerBaseUrls = new Map<string, string>();
   for (const [name, value] of Object.entries(environment)) {
@@ -75,6 +82,7 @@ export function readConfig(
     bind: get("TARMAC_BIND") ?? "127.0.0.1",
     port,
     natsUrl: natsUrl ?? "",
+    natsCa,
     home: resolve(get("TARMAC_HOME") ?? ".tarmac"),
     providerBaseUrls,
     allowExecCredentials: exec === "1",

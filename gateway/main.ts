@@ -10,7 +10,7 @@ import { jsonLog } from "./system-clock.ts";
 async function main(): Promise<void> {
   const log = jsonLog((line) => process.stdout.write(line));
   const config = readConfig();
-  const nats = await connectBus(parseNatsUrl(config.natsUrl, "gateway"));
+  const nats = await connectBus(parseNatsUrl(config.natsUrl, "gateway", config.natsCa));
   const cache = new ConfigCache(nats, (message) => log.warn({}, message));
   const gateway = await startGateway(config, new EngineClient(nats), new ConfigView(cache), log);
   log.info({ url: gateway.url }, "the gateway serves");

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { type ConnectOptions, parseNatsUrl } from "../bus/connect.ts";
+import { readNatsCa } from "../bus/nats-ca.ts";
 import { FIRST_ERA } from "../bus/subjects.ts";
 import { logOrigin } from "../ledger/checkpoint.ts";
 import { isKeyName } from "../ledger/signed-note.ts";
@@ -63,11 +64,12 @@ export function readNodeConfig(
   const name = flags.name ?? `node-${randomBytes(3).toString("hex")}`;
   if (!NAME.test(name)) problems.push(`--name: "${name}" must be of A-Z a-z 0-9 _ and -`);
   const home = env["TARMAC_HOME"] || ".tarmac";
-  const nats = readUrl(env, "TARMAC_NATS_URL", name, problems);
+  const ca = readNatsCa(env, problems);
+  const nats = readUrl(env, "TARMAC_NATS_URL", name, ca, problems);
   if (nats === undefined && env["TARMAC_NATS_URL"] === undefined) {
     problems.push("TARMAC_NATS_URL is not set: give it like nats://node:password@127.0.0.1:4222");
   }
-  const system = readUrl(env, "TARMAC_NATS_SYSTEM_URL", `${name} system`, problems);
+  const system = readUrl(env, "TARMAC_NATS_SYSTEM_URL", `${name} system`, ca, problems);
   const config = {
     name,
     system,
@@ -116,12 +118,13 @@ function readUrl(
   env: NodeJS.ProcessEnv,
   variable: string,
   name: string,
+  ca: string | undefined,
   problems: string[],
 ): ConnectOptions | undefined {
   const url = env[variable];
   if (url === undefined) return undefined;
   try {
-    return parseNatsUrl(url, name);
+    return parseNatsUrl(url, name, ca);
   } catch (error) {
     problems.push(`${variable}: ${error instanceof Error ? error.message : String(error)}`);
     return undefined;

@@ -33,7 +33,8 @@ const MESSAGE_ID = "Nats-Msg-Id";
 const WRONG_LAST_SEQUENCE = 10_071;
 
 const APPEND_MS = 2_000;
-const READ_MS = 2_000;
+/** While a stream elects its leader a read is not answered at all, and is to be asked again soon. */
+const READ_MS = 600;
 /** Claims are tried for so long, in ms; elections of a NATS cluster take 4 to 9 s. */
 const CLAIM_MS = 20_000;
 const CLAIM_PAUSE_MS = 100;

@@ -13,7 +13,8 @@ import { LEASES_BUCKET } from "../bus/subjects.ts";
 
 /** A lease on one NATS server lasts 3 s; in a cluster 10 s, longer than its own elections of 4 to 9 s. */
 export function leaseSeconds(nc: NatsConnection): number {
-  return nc.info?.cluster === undefined ? 3 : 10;
+  // A connection that is away cannot tell: the longer one errs on no side but that of patience.
+  return nc.info !== undefined && nc.info.cluster === undefined ? 3 : 10;
 }
 
 /** The key of a shard's lease. */

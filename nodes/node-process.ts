@@ -10,10 +10,11 @@ import { Worker } from "node:worker_threads";
 import { type ConnectOptions, connectBus, type NatsConnection } from "../bus/connect.ts";
 import { NotDurable, requireDurable } from "../bus/durability.ts";
 import { serverTroubles } from "../bus/server-health.ts";
-import { ensureJournals, ensureLosable, replicasFor } from "../bus/streams.ts";
+import { ensureJournals, ensureLosable, onceClusterLeads, replicasFor } from "../bus/streams.ts";
 import { PostgresUnavailable } from "../readmodel/connect.ts";
 import type { HaltedLog } from "./checkpoints/keeper.ts";
 import type { NodeConfig } from "./config.ts";
+import { DurabilityWatch } from "./durability-watch.ts";
 import { removeHealth, writeHealth } from "./health.ts";
 import type { Log } from "./log.ts";
 import { migrate } from "./postgres/migrate.ts";
@@ -40,6 +41,7 @@ export class NodeProcess {
   readonly #projector: Worker;
   readonly #stats = new Map<number, Extract<FromWorker, { kind: "stats" }>>();
   readonly #health: NodeJS.Timeout;
+  readonly #durability: DurabilityWatch | undefined;
   readonly #ended = Promise.withResolvers<number>();
   #backlog: readonly ShardBacklog[] = [];
   #haltedLogs: readonly HaltedLog[] = [];
@@ -58,9 +60,14 @@ export class NodeProcess {
     try {
       const { system, unsafeDev, shards, era, init } = config;
       await requireDurable(control, system, unsafeDev, (message) => log.alarm(message));
-      const replicas = replicasFor(control);
-      await ensureJournals(control, { shards, era, replicas }, init);
-      await ensureLosable(control, replicas);
+      const prepare = async () => {
+        const replicas = replicasFor(control);
+        await ensureJournals(control, { shards, era, replicas }, init);
+        await ensureLosable(control, replicas);
+      };
+      await onceClusterLeads(control, prepare, (reason) => {
+        log.warn("waiting for JetStream of the NATS cluster to take streams", { reason });
+      });
       await migrateWhenThere(config.postgresUrl, log);
     } catch (error) {
       await control.close();
@@ -93,7 +100,8 @@ export class NodeProcess {
       return worker;
     });
     this.#health = setInterval(() => this.#tellHealth(), HEALTH_MS);
-    void this.#watchDurability();
+    this.#durability = this.#watchDurability();
+    void this.#followConnection();
     if (signing.keys.length === 0) {
       log.warn("no checkpoint is signed here: set TARMAC_LOG_KEY, like file:.tarmac/keys/log-key");
     }
@@ -171,6 +179,7 @@ export class NodeProcess {
 
   async #finish(code: number): Promise<void> {
     clearInterval(this.#health);
+    this.#durability?.stop();
     await removeHealth(this.#config.healthFile).catch(() => undefined);
     await this.#control.close().catch(() => undefined);
     this.#ended.resolve(code);
@@ -217,19 +226,22 @@ export class NodeProcess {
   }
 
   /** A server that was restarted may have been given another configuration. */
-  async #watchDurability(): Promise<void> {
+  #watchDurability(): DurabilityWatch | undefined {
+    const { system, unsafeDev } = this.#config;
+    if (system === undefined) return undefined;
+    return new DurabilityWatch(system, (problems) => {
+      const { message } = new NotDurable(problems);
+      if (unsafeDev) this.#log.alarm(message);
+      else this.#fail(message);
+    });
+  }
+
+  async #followConnection(): Promise<void> {
     for await (const status of this.#control.status()) {
       if (status.type === "disconnect") this.#log.warn("NATS is away", { server: status.server });
       if (status.type !== "reconnect") continue;
       this.#log.info("NATS is back", { server: status.server });
-      const { system, unsafeDev } = this.#config;
-      try {
-        await requireDurable(this.#control, system, unsafeDev, (text) => this.#log.alarm(text));
-      } catch (error) {
-        if (!(error instanceof NotDurable)) throw error;
-        this.#fail(error.message);
-        return;
-      }
+      await this.#durability?.look();
       await this.#remakeLosable();
     }
   }
@@ -258,9 +270,10 @@ function isUnresolved({ term }: OwnerStats): boolean {
   return term?.phase === "unresolved";
 }
 
-function loginOf({ servers, user, pass }: ConnectOptions): Omit<ConnectOptions, "name"> {
+function loginOf({ servers, user, pass, tls }: ConnectOptions): Omit<ConnectOptions, "name"> {
   return {
     servers,
+    ...(tls === undefined ? {} : { tls }),
     ...(user === undefined ? {} : { user }),
     ...(pass === undefined ? {} : { pass }),
   };

@@ -70,7 +70,8 @@ interface InFlight {
 /** Look-ups in Postgres at once; beyond, commands that need one are refused. */
 const FETCHES_MAX = 1_000;
 const RESOLVE_MS_MIN = 20;
-const RESOLVE_MS_MAX = 1_000;
+/** Little beside an election of a NATS cluster, after which the journal is to be written again at once. */
+const RESOLVE_MS_MAX = 200;
 
 /** What a shard tells of itself, for health and logs. */
 export interface ShardStats {

@@ -106,7 +106,12 @@ async function startAll(
   }
   const operatorUrl = servers.natsUrl("operator");
   const keys = await step(`${config.nodes} engine nodes own ${config.shards} shards`, () =>
-    withSession(operatorUrl, (session) => ensureWorkspaces(session, home, config.demo), started),
+    withSession(
+      config,
+      operatorUrl,
+      (session) => ensureWorkspaces(session, home, config.demo),
+      started,
+    ),
   );
   const simulated = await startProviders(config, home, started);
   const gatewayUrl = `http://${urlHost(config.bind)}:${config.gatewayPort}`;
@@ -250,11 +255,12 @@ async function stopAll(started: readonly Stoppable[]): Promise<void> {
 
 /** Runs a step over an operator's session; a process that ends meanwhile ends the wait. */
 async function withSession<T>(
+  config: CliConfig,
   operatorUrl: string,
   run: (session: EngineSession) => Promise<T>,
   started: readonly Stoppable[],
 ): Promise<T> {
-  const session = await EngineSession.openUrl(operatorUrl);
+  const session = await EngineSession.openUrl(operatorUrl, config.natsCa);
   const ended = Promise.race(
     started.map(async ({ name, exited, logFile }) => {
       const { code, signal } = await exited;

@@ -11,7 +11,14 @@ import {
   routePassword,
 } from "./nats-config.ts";
 import { NatsProcess } from "./nats-member.ts";
-import { loginsOf, lostItsPort, type RunningNats, runningNats } from "./nats-server.ts";
+import {
+  certificatesOf,
+  loginsOf,
+  lostItsPort,
+  nameFor,
+  type RunningNats,
+  runningNats,
+} from "./nats-server.ts";
 
 export interface NatsClusterOptions {
   /** Path of a nats-server, from `findNatsServer`. */
@@ -25,7 +32,7 @@ export interface NatsClusterOptions {
   readonly logsDir: string;
   /** How many; 3 unless given. */
   readonly servers?: number;
-  /** Clients and routes are encrypted when given. The certificate must name 127.0.0.1. */
+  /** Clients and routes are encrypted when given. The certificate must name localhost and 127.0.0.1. */
   readonly tls?: NatsTlsFiles;
   /** What becomes of a server's configuration before it starts; `number` counts from 1. */
   readonly alter?: (config: string, number: number) => string;
@@ -66,6 +73,8 @@ async function prepare(options: NatsClusterOptions): Promise<{
   );
   const routes = servers.map(({ routePort }) => `${HOST}:${routePort}`);
   const password = await routePassword(keysDir);
+  const ca = await certificatesOf(options.tls);
+  const clientHost = nameFor(HOST, options.tls);
   const tls = options.tls === undefined ? {} : { tls: options.tls };
   const members = servers.map(async ({ port, routePort }, index) => {
     const name = `tarmac-${index + 1}`;
@@ -87,15 +96,15 @@ async function prepare(options: NatsClusterOptions): Promise<{
       port,
       config: alter === undefined ? config : alter(config, index + 1),
       logFile: join(logsDir, `nats-${index + 1}.log`),
-      system: natsLogin("system", `${HOST}:${port}`, passwords.system, options.tls?.caFile),
+      system: natsLogin("system", `${clientHost}:${port}`, passwords.system, ca),
     });
   });
   return {
     members: await Promise.all(members),
     running: loginsOf(
-      servers.map(({ port }) => `${HOST}:${port}`),
+      servers.map(({ port }) => `${clientHost}:${port}`),
       passwords,
-      options.tls,
+      ca,
     ),
   };
 }

@@ -16,7 +16,7 @@ export interface NatsLogin {
   /** Required: nats.conf grants each user replies on this prefix only. */
   readonly inboxPrefix: string;
   /** Who vouches for the servers, where they encrypt. */
-  readonly tls?: { readonly caFile: string };
+  readonly tls?: { readonly ca: string };
 }
 
 /** Files of one server's certificate; `caFile` holds whom it trusts. */
@@ -69,14 +69,9 @@ export async function natsPasswords(keysDir: string): Promise<Record<NatsUser, s
   return Object.fromEntries(entries) as Record<NatsUser, string>;
 }
 
-/** The connection options of `user`; `caFile` where the servers encrypt. */
-export function natsLogin(
-  user: NatsUser,
-  servers: string,
-  pass: string,
-  caFile?: string,
-): NatsLogin {
-  const tls = caFile === undefined ? {} : { tls: { caFile } };
+/** The connection options of `user`; `ca` is a PEM, where the servers encrypt. */
+export function natsLogin(user: NatsUser, servers: string, pass: string, ca?: string): NatsLogin {
+  const tls = ca === undefined ? {} : { tls: { ca } };
   return { servers, user, pass, inboxPrefix: `_INBOX_${user}`, ...tls };
 }
 

@@ -70,6 +70,7 @@ export async function startNats(options: NatsOptions): Promise<RunningNats> {
   const host = options.host ?? "127.0.0.1";
   const passwords = await natsPasswords(options.keysDir);
   const tls = options.tls === undefined ? {} : { tls: options.tls };
+  const ca = await certificatesOf(options.tls);
 
   for (let attempt = 1; ; attempt++) {
     const port =
@@ -77,7 +78,7 @@ export async function startNats(options: NatsOptions): Promise<RunningNats> {
       (await preferredOrFreePort(attempt === 1 ? await lastPort(dir) : undefined, host));
     // JetStream makes the folder `jetstream` in it.
     const values = { host, port, storeDir: dir, passwords, shards: options.shards, ...tls };
-    const logins = loginsOf([`${host}:${port}`], passwords, options.tls);
+    const logins = loginsOf([`${nameFor(host, options.tls)}:${port}`], passwords, ca);
     const { binary, logFile, predecessorMsMax } = options;
     const server = new NatsProcess({
       name: "tarmac",
@@ -102,20 +103,30 @@ export async function startNats(options: NatsOptions): Promise<RunningNats> {
   }
 }
 
+/** What clients call a server of this machine by: a certificate is compared with a name only. */
+export function nameFor(host: string, tls: NatsTlsFiles | undefined): string {
+  return tls === undefined ? host : "localhost";
+}
+
 /** Whether a server ended because its port was taken. */
 export function lostItsPort(failure: string): boolean {
   return failure.includes("address already in use");
+}
+
+/** What clients are to trust, as PEM. */
+export async function certificatesOf(tls: NatsTlsFiles | undefined): Promise<string | undefined> {
+  return tls === undefined ? undefined : readFile(tls.caFile, "utf8");
 }
 
 /** How each user connects to `servers`. */
 export function loginsOf(
   servers: readonly string[],
   passwords: Readonly<Record<NatsUser, string>>,
-  tls: NatsTlsFiles | undefined,
+  ca: string | undefined,
 ): Record<NatsUser, NatsLogin> {
   const entries = NATS_USERS.map((user): [NatsUser, NatsLogin] => [
     user,
-    natsLogin(user, servers.join(","), passwords[user], tls?.caFile),
+    natsLogin(user, servers.join(","), passwords[user], ca),
   ]);
   return Object.fromEntries(entries) as Record<NatsUser, NatsLogin>;
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { provisionConfig } from "./config.ts";
 import { findNatsServer } from "./nats-binary.ts";
 import { startNatsCluster } from "./nats-cluster.ts";
+import type { NatsTlsFiles } from "./nats-config.ts";
 import { type RunningNats, startNats } from "./nats-server.ts";
 import { createDatabase, type RunningPostgres, startPostgres } from "./postgres.ts";
 import { stopInOrder } from "./processes.ts";
@@ -15,6 +16,10 @@ export interface TestServersOptions {
   readonly shards?: number;
   /** How many nats-servers: 1 unless given, or a cluster of 3. */
   readonly servers?: 1 | 3;
+  /** Of a cluster: clients and routes are encrypted. */
+  readonly tls?: NatsTlsFiles;
+  /** Of a cluster: what becomes of a server's configuration; `number` counts from 1. */
+  readonly alter?: (config: string, number: number) => string;
 }
 
 export interface TestServers {
@@ -78,9 +83,15 @@ export async function startTestNats(
       shards: options.shards ?? SHARDS,
     };
     const logs = join(dir, "logs");
-    return options.servers === 3
-      ? startNatsCluster({ ...shared, logsDir: logs, servers: 3 })
-      : startNats({ ...shared, logFile: join(logs, "nats.log") });
+    const { servers, tls, alter } = options;
+    if (servers !== 3) return startNats({ ...shared, logFile: join(logs, "nats.log") });
+    return startNatsCluster({
+      ...shared,
+      logsDir: logs,
+      servers,
+      ...(tls === undefined ? {} : { tls }),
+      ...(alter === undefined ? {} : { alter }),
+    });
   });
 }
 

@@ -73,6 +73,7 @@ export async function startConsoleWorld(options: WorldOptions): Promise<ConsoleW
     bind: "127.0.0.1",
     port: 0,
     natsUrl: "",
+    natsCa: undefined,
     postgresUrl: options.consolePostgresUrl ?? postgresUrl,
     home,
     publicUrl: undefined,

@@ -13,7 +13,8 @@ import { EngineClient } from "../../bus/engine-client.ts";
 import { provisionConfig } from "../../cli/provision/config.ts";
 import { freePort } from "../../cli/provision/free-port.ts";
 import { findNatsServer } from "../../cli/provision/nats-binary.ts";
-import { natsLoginUrl } from "../../cli/provision/nats-config.ts";
+import { startNatsCluster } from "../../cli/provision/nats-cluster.ts";
+import { type NatsTlsFiles, natsLoginUrl } from "../../cli/provision/nats-config.ts";
 import { type RunningNats, startNats } from "../../cli/provision/nats-server.ts";
 import { type RunningPostgres, startPostgres } from "../../cli/provision/postgres.ts";
 import { type RunningChild, startChild } from "../../cli/provision/processes.ts";
@@ -29,6 +30,9 @@ export interface Cluster {
   readonly keys: Readonly<Record<string, string>>;
   readonly engine: EngineClient;
   readonly gatewayUrl: string;
+  readonly nats: RunningNats;
+  /** How many engine nodes have ended by themselves. */
+  nodesEnded(): number;
   /** Signals both engine nodes, without a goodbye. */
   signalNodes(signal: NodeJS.Signals): void;
   /** Kills the gateway in the middle of what it does and starts another on the same home. */
@@ -49,6 +53,10 @@ export interface ClusterOptions {
   readonly agents?: Readonly<Record<string, Partial<AgentSettings>>>;
   readonly providers?: ProviderOptions;
   readonly expiryMs?: number;
+  /** 1 unless given, or a cluster of 3. */
+  readonly natsServers?: 1 | 3;
+  /** Makes the certificates of NATS in a directory; then clients and routes of a cluster are encrypted. */
+  readonly certificates?: (dir: string) => Promise<NatsTlsFiles>;
 }
 
 const SHARDS = 2;
@@ -64,14 +72,18 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     ...(natsServer === undefined ? {} : { explicitPath: natsServer }),
     onProgress: () => undefined,
   });
+  const tls = await options.certificates?.(join(home, "certificates"));
+  const server = {
+    binary: path,
+    dir: join(home, "nats"),
+    keysDir,
+    shards: SHARDS,
+    ...(tls === undefined ? {} : { tls }),
+  };
   const [nats, postgres] = await Promise.all([
-    startNats({
-      binary: path,
-      dir: join(home, "nats"),
-      keysDir,
-      shards: SHARDS,
-      logFile: join(home, "nats.log"),
-    }),
+    options.natsServers === 3
+      ? startNatsCluster({ ...server, logsDir: home })
+      : startNats({ ...server, logFile: join(home, "nats.log") }),
     startPostgres({
       dir: join(home, "postgres"),
       keysDir,
@@ -80,7 +92,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     }),
   ]);
   const postgresUrl = await postgres.createDatabase("tarmac");
-  const parts = { home, nats, postgres, postgresUrl };
+  const trust: NodeJS.ProcessEnv =
+    tls === undefined ? {} : { TARMAC_NATS_CA: `file:${tls.caFile}` };
+  const parts = { home, nats, postgres, postgresUrl, trust };
   const nodes = await Promise.all([startNode(parts, 1), startNode(parts, 2)]);
   const operator = await connectBus({ ...loginOf(nats, "operator"), name: "test" });
   const engine = new EngineClient(operator);
@@ -97,6 +111,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     keys,
     engine,
     gatewayUrl: gateway.url,
+    nats,
+    nodesEnded: () => nodes.filter((node) => node.exit() !== undefined).length,
     signalNodes: (signal) => {
       for (const { pid } of nodes) process.kill(-pid, signal);
     },
@@ -119,14 +135,19 @@ interface Parts {
   readonly nats: RunningNats;
   readonly postgres: RunningPostgres;
   readonly postgresUrl: string;
+  /** By what processes trust NATS. */
+  readonly trust: NodeJS.ProcessEnv;
 }
 
 function loginOf(nats: RunningNats, user: keyof RunningNats["logins"]) {
-  const { servers, pass } = nats.logins[user];
-  return { servers, user, pass };
+  const { servers, pass, tls } = nats.logins[user];
+  return { servers, user, pass, ...(tls === undefined ? {} : { tls }) };
 }
 
-function startNode({ home, nats, postgresUrl }: Parts, number: number): Promise<RunningChild> {
+function startNode(
+  { home, nats, postgresUrl, trust }: Parts,
+  number: number,
+): Promise<RunningChild> {
   const name = `node-${number}`;
   return startChild({
     name,
@@ -137,6 +158,7 @@ function startNode({ home, nats, postgresUrl }: Parts, number: number): Promise<
     parentDeathSignal: "SIGTERM",
     env: {
       ...process.env,
+      ...trust,
       TARMAC_HOME: home,
       TARMAC_NATS_URL: natsLoginUrl(nats.logins.node),
       TARMAC_NATS_SYSTEM_URL: nats.systemUrl,
@@ -179,7 +201,7 @@ class GatewayProcess {
   }
 
   async start(): Promise<void> {
-    const { home, nats } = this.#parts;
+    const { home, nats, trust } = this.#parts;
     this.#child = await startChild({
       name: "gateway",
       command: process.execPath,
@@ -189,6 +211,7 @@ class GatewayProcess {
       parentDeathSignal: "SIGTERM",
       env: {
         ...process.env,
+        ...trust,
         TARMAC_HOME: home,
         TARMAC_GATEWAY_PORT: String(this.#port),
         TARMAC_NATS_URL: natsLoginUrl(nats.logins.gateway),

@@ -58,6 +58,7 @@ export async function startLocalWorld(
     bind: "127.0.0.1",
     port: 0,
     natsUrl: "",
+    natsCa: undefined,
     home,
     providerBaseUrls: new Map([
       ["anthropic", providers.anthropicBaseUrl],

@@ -20,8 +20,8 @@ type User = keyof RunningNats["logins"];
 
 /** How a user of nats.conf connects to the test's server. */
 export function login(nats: RunningNats, user: User, name = "test"): ConnectOptions {
-  const { servers, pass } = nats.logins[user];
-  return { servers, user, pass, name };
+  const { servers, pass, tls } = nats.logins[user];
+  return { servers, user, pass, name, ...(tls === undefined ? {} : { tls }) };
 }
 
 export function connectAs(nats: RunningNats, user: User): Promise<NatsConnection> {
