@@ -137,7 +137,7 @@ async function work(steps: readonly Step[], rests: boolean) {
       if (rests) away += (await rig.putAway()).length;
     } else if (each.do === "take over") {
       await rig.takeOver(rests ? "snapshot" : "journal");
-    } else {
+    } else if ("ms" in each) {
       rig.clock.now += each.ms;
       // Each workspace ends what is due in a turn of its own, whatever its timer does.
       for (const ws of WORKSPACES)
