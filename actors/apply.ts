@@ -85,6 +85,7 @@ function applyLife(state: WorkspaceState, entry: LifeEntry, hash: string): void 
   const wasOpen = before?.state === "open";
   const record = foldRecord(before, entry, hash);
   if (before === undefined) remember(state, record);
+  else state.authorizations.set(record.authorization, record);
   // A new call under an idempotency key whose old call was forgotten takes the key over.
   if (record.idempotency !== undefined && before === undefined) {
     state.idempotency.set(record.idempotency, record.authorization);

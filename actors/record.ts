@@ -160,29 +160,31 @@ export function movementOf(
 }
 
 /**
- * Folds one entry into the record of its authorization.
+ * Folds one entry into the record of its authorization. The record before stays as it is: a snapshot
+ * that is being written may still read it.
  * @throws InvariantError when the entry cannot follow what the record says.
  */
 export function foldRecord(
-  record: AuthorizationRecord | undefined,
+  before: AuthorizationRecord | undefined,
   entry: LifeEntry,
   hash: string,
 ): AuthorizationRecord {
   if (entry.kind === "authorize") {
-    assert(record === undefined, () => `${entry.authorization} is authorized twice`);
+    assert(before === undefined, () => `${entry.authorization} is authorized twice`);
     return openRecord(entry, hash);
   }
-  if (record === undefined) {
+  if (before === undefined) {
     assert(entry.kind === "void" && entry.opened === undefined, "an entry without its opening");
     return shutRecord(entry);
   }
+  const record = { ...before };
   const movement = movementOf(entry, record.held);
   record.held = addUsd(record.held, movement.held);
   record.settled = addUsd(record.settled, movement.settled);
   assert(record.held >= 0n, () => `${record.authorization} holds less than nothing`);
   switch (entry.kind) {
     case "settle":
-      record.parts.push(postedPart(entry, entry.part));
+      record.parts = [...record.parts, postedPart(entry, entry.part)];
       if (entry.final) {
         record.correctable = entry.basis === "assumed" ? { hash, seq: entry.seq } : undefined;
         // The rest, if there is any, is given back by the release that follows in the same block.
@@ -191,7 +193,9 @@ export function foldRecord(
       break;
     case "release": {
       const last = record.parts.at(-1);
-      if (last !== undefined) last.released = entry.amount;
+      if (last !== undefined) {
+        record.parts = [...record.parts.slice(0, -1), { ...last, released: entry.amount }];
+      }
       close(record, "settled", entry.seq);
       break;
     }
@@ -213,7 +217,8 @@ export function foldRecord(
 function foldAdjust(record: AuthorizationRecord, entry: EntryOf<"adjust">): void {
   const measured = entry.usage !== undefined;
   if (entry.part !== undefined) {
-    record.parts.push(postedPart(entry, measured ? entry.part : adjustKey(entry.part)));
+    const part = postedPart(entry, measured ? entry.part : adjustKey(entry.part));
+    record.parts = [...record.parts, part];
   }
   if (!measured) return;
   record.correctable = undefined;

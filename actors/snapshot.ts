@@ -27,6 +27,7 @@ import { remember } from "./apply.ts";
 import { ID_FUTURE_MS } from "./authorize.ts";
 import { AUTHORIZATION_STATES, decided } from "./commands.ts";
 import { applyChanges } from "./configure.ts";
+import type { Counter } from "./counters.ts";
 import { decisionOf, openingOf, ownRunOf } from "./record.ts";
 import {
   type AuthorizationRecord,
@@ -76,20 +77,20 @@ const recordSchema = object(
   { correctable: object({ hash, seq: decimal(1n) }), idempotency: hash },
 );
 
-const snapshotSchema = object({
-  authorizations: list(recordSchema, MANY),
+const counterSchema = object({
+  cap: text(200),
+  held: amount,
+  last_at: instant,
+  period: text(200),
+  settled: signedAmount,
+});
+
+/** What there is few of in a workspace, in the two stretches that the long lists leave. */
+const beforeCounters = {
   config: list(configChange, MANY),
   config_seq: decimal(0n),
-  counters: list(
-    object({
-      cap: text(200),
-      held: amount,
-      last_at: instant,
-      period: text(200),
-      settled: signedAmount,
-    }),
-    MANY,
-  ),
+};
+const afterCounters = {
   epoch: decimal(0n),
   hash,
   holds_until: instant,
@@ -104,6 +105,15 @@ const snapshotSchema = object({
   time: instant,
   v: integer(SNAPSHOT_VERSION, SNAPSHOT_VERSION),
   ws: name,
+};
+const beforeSchema = object(beforeCounters);
+const afterSchema = object(afterCounters);
+
+const snapshotSchema = object({
+  authorizations: list(recordSchema, MANY),
+  ...beforeCounters,
+  counters: list(counterSchema, MANY),
+  ...afterCounters,
 });
 
 /** True for a record that only memory can answer for: open, or ended by time and not settled yet. */
@@ -144,34 +154,82 @@ function recordOut(record: AuthorizationRecord): Infer<typeof recordSchema> {
   };
 }
 
+/** Records or counters that are written as one piece: some 5 ms of work. */
+const PIECE = 256;
+
 /**
- * Writes a workspace down. Closed authorizations stay out: they stand in Postgres, so a snapshot may
- * be saved only where the projection is durable up to it.
+ * Writes a workspace down as it is now. Closed authorizations stay out: they stand in Postgres, so a
+ * snapshot may be saved only where the projection is durable up to it.
+ *
+ * What is written is fixed when this returns; the pieces of the text may be taken one by one, while
+ * the workspace goes on. Only how long a hold lives may come out later than it was.
  */
-export function encodeSnapshot(state: WorkspaceState): string {
-  const kept = [...state.authorizations.values()].filter(isKept);
-  const ownRuns = new Set<string>();
+export function snapshotPieces(state: WorkspaceState): Generator<string> {
+  const kept: AuthorizationRecord[] = [];
+  const ownRuns = new Set<Counter>();
   for (const record of state.authorizations.values()) {
+    if (isKept(record)) {
+      kept.push(record);
+      continue;
+    }
     const own = ownRunOf(record);
-    if (own !== undefined && !isKept(record)) ownRuns.add(counterKey(own.cap, own.period));
+    const counter = own === undefined ? undefined : state.counters.get(own);
+    if (counter !== undefined) ownRuns.add(counter);
   }
-  const counters = [...state.counters.values()].filter(
-    ({ cap, period }) => !ownRuns.has(counterKey(cap, period)),
-  );
+  const counters: Counter[] = [];
+  for (const counter of state.counters.values()) {
+    if (!ownRuns.has(counter)) counters.push({ ...counter });
+  }
+  return pieces(kept, beforeText(state), counters, afterText(state));
+}
+
+function* pieces(
+  kept: readonly AuthorizationRecord[],
+  before: string,
+  counters: readonly Counter[],
+  after: string,
+): Generator<string> {
+  let text = '{"authorizations":[';
+  for (const [i, record] of kept.entries()) {
+    text += (i === 0 ? "" : ",") + recordSchema.write(recordOut(record));
+    if (i % PIECE === PIECE - 1) {
+      yield text;
+      text = "";
+    }
+  }
+  text += `],${before.slice(1, -1)},"counters":[`;
+  for (const [i, counter] of counters.entries()) {
+    text += (i === 0 ? "" : ",") + counterSchema.write(counterOut(counter));
+    if (i % (4 * PIECE) === 4 * PIECE - 1) {
+      yield text;
+      text = "";
+    }
+  }
+  yield `${text}],${after.slice(1)}`;
+}
+
+function counterOut(counter: Counter): Infer<typeof counterSchema> {
+  return {
+    cap: counter.cap,
+    held: counter.held,
+    last_at: counter.lastAt,
+    period: counter.period,
+    settled: counter.settled,
+  };
+}
+
+function beforeText(state: WorkspaceState): string {
   const settings = state.config.settings;
   const workspace: ConfigChange[] =
     settings === undefined ? [] : [{ id: state.ws, item: "workspace", value: settings }];
-  return snapshotSchema.write({
-    authorizations: kept.map(recordOut),
+  return beforeSchema.write({
     config: [...workspace, ...configList(state.config)],
     config_seq: state.configSeq,
-    counters: counters.map((counter) => ({
-      cap: counter.cap,
-      held: counter.held,
-      last_at: counter.lastAt,
-      period: counter.period,
-      settled: counter.settled,
-    })),
+  });
+}
+
+function afterText(state: WorkspaceState): string {
+  return afterSchema.write({
     epoch: state.epoch,
     hash: state.head.hash,
     holds_until: state.holdsUntil,
@@ -191,6 +249,11 @@ export function encodeSnapshot(state: WorkspaceState): string {
     v: SNAPSHOT_VERSION,
     ws: state.ws,
   });
+}
+
+/** The whole of {@link snapshotPieces}. */
+export function encodeSnapshot(state: WorkspaceState): string {
+  return [...snapshotPieces(state)].join("");
 }
 
 /** A snapshot that cannot be read: another version, or not one at all. */

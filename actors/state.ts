@@ -30,7 +30,7 @@ export interface PostedPart {
   readonly assumed: boolean;
   readonly final: boolean;
   /** Given back to the caps by the release that went with it. */
-  released: NanoUsd;
+  readonly released: NanoUsd;
 }
 
 /** What was granted: where the call goes, and what its settle is priced by. */
@@ -65,7 +65,7 @@ export interface AuthorizationRecord {
   returned: NanoUsd;
   /** Memory only: renewals are not journaled. ms */
   expiresAt: number;
-  parts: PostedPart[];
+  parts: readonly PostedPart[];
   /** Sequence of the entry that ended it; 0 while it is open. */
   closedSeq: bigint;
 }

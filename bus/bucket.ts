@@ -122,14 +122,19 @@ export class Bucket {
    * Follows every key from its present value on, for ever: the watch is set up anew when it goes
    * quiet. @see {@link BucketWatch}
    */
-  watch(listener: BucketListener): BucketWatch {
-    return new BucketWatch(this.#nc, this.#name, listener);
+  watch(listener: BucketListener, options: WatchOptions = {}): BucketWatch {
+    return new BucketWatch(this.#nc, this.#name, listener, options);
   }
 
   async #manager(): Promise<JetStreamManager> {
     this.#jsm ??= jetstreamManager(this.#nc, { checkAPI: false, timeout: REQUEST_MS });
     return await this.#jsm;
   }
+}
+
+export interface WatchOptions {
+  /** Told of keys, revisions and notes only; a value that is there reads as an empty text. */
+  readonly headersOnly?: boolean;
 }
 
 export interface BucketListener {
@@ -150,6 +155,7 @@ export class BucketWatch {
   readonly #nc: NatsConnection;
   readonly #bucket: string;
   readonly #listener: BucketListener;
+  readonly #headersOnly: boolean;
   readonly #timer: NodeJS.Timeout;
   #sub: Subscription | undefined;
   /** Set-ups are numbered: what an older one still does is void. */
@@ -157,7 +163,13 @@ export class BucketWatch {
   #heardAt = 0;
   #stopped = false;
 
-  constructor(nc: NatsConnection, bucket: string, listener: BucketListener) {
+  constructor(
+    nc: NatsConnection,
+    bucket: string,
+    listener: BucketListener,
+    options: WatchOptions = {},
+  ) {
+    this.#headersOnly = options.headersOnly ?? false;
     this.#nc = nc;
     this.#bucket = bucket;
     this.#listener = listener;
@@ -215,6 +227,7 @@ export class BucketWatch {
         deliver_policy: DeliverPolicy.LastPerSubject,
         filter_subject: bucketSubject(this.#bucket, ">"),
         ack_policy: AckPolicy.None,
+        headers_only: this.#headersOnly,
         max_deliver: 1,
         mem_storage: true,
         num_replicas: 1,

@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { NatsConnection } from "@nats-io/nats-core";
 
@@ -12,13 +13,23 @@ import {
 } from "./config-items.ts";
 import { CONFIG_BUCKET } from "./subjects.ts";
 
-/** What the bucket holds under a key, as the watch last told. */
+/**
+ * What is known of a key without its value: the note of its last write says it. A worker that held the
+ * values would hold the configuration of every workspace there is.
+ */
 interface Known {
   readonly revision: number;
-  readonly item: ConfigItem | undefined;
   /** The commit behind the value, or behind the delete; 0 when the key was never written. */
   readonly configSeq: bigint;
+  /** Absent while nothing stands under the key. */
+  readonly value: { readonly ws: string; readonly digest: string } | undefined;
+  /** The value stands there and its note does not say what it is: it has to be read. */
+  readonly unread: boolean;
 }
+
+/** `<config seq>` for a delete, `<config seq> <workspace> <digest>` for a value. */
+const NOTE = /^(\d+)(?: (\S+) (\S+))?$/;
+const NEVER_WRITTEN: Known = { revision: 0, configSeq: 0n, value: undefined, unread: false };
 
 const RETRY_MS = 250;
 const RACES_MAX = 10;
@@ -31,9 +42,12 @@ export class ConfigWriter {
   readonly #bucket: Bucket;
   readonly #watch: BucketWatch;
   readonly #known = new Map<string, Known>();
+  /** The keys of each workspace that have a value. */
+  readonly #keys = new Map<string, Set<string>>();
   /** The newest configuration of each workspace that is not written yet. */
   readonly #due = new Map<string, readonly ConfigItem[]>();
   readonly #problem: (message: string) => void;
+  #onKnown: (() => void)[] = [];
   #complete = false;
   #running = false;
   #stopped = false;
@@ -41,16 +55,30 @@ export class ConfigWriter {
   constructor(nc: NatsConnection, problem: (message: string) => void) {
     this.#bucket = new Bucket(nc, CONFIG_BUCKET);
     this.#problem = problem;
-    this.#watch = this.#bucket.watch({
-      changed: (entry) => this.#learn(entry),
-      complete: (keys) => {
+    const listener = {
+      changed: (entry: BucketEntry) => this.#learn(entry),
+      complete: (keys: ReadonlySet<string>) => {
         for (const [key, known] of this.#known) {
-          if (known.item !== undefined && !keys.has(key)) this.#known.delete(key);
+          const stands = known.value !== undefined || known.unread;
+          if (stands && !keys.has(key)) this.#set(key, undefined);
         }
         this.#complete = true;
+        for (const known of this.#onKnown.splice(0)) known();
         void this.#run();
       },
-    });
+    };
+    this.#watch = this.#bucket.watch(listener, { headersOnly: true });
+  }
+
+  /** Settles when all that stood in the bucket is known. */
+  async whenKnown(): Promise<void> {
+    if (!this.#complete) await new Promise<void>((resolve) => this.#onKnown.push(resolve));
+  }
+
+  /** The commit of a workspace that the bucket has whole, since its own item is written last; or 0. */
+  configSeq(ws: string): bigint {
+    const known = this.#known.get(configKey({ kind: "ws", ws }));
+    return known?.value === undefined ? 0n : known.configSeq;
   }
 
   /** Has a workspace's configuration written, now or as soon as the bucket can be reached. */
@@ -71,14 +99,50 @@ export class ConfigWriter {
 
   #learn(entry: BucketEntry): void {
     const { key, value, revision, note } = entry;
+    const [, seq, ws, digest] = NOTE.exec(note ?? "") ?? [];
+    const configSeq = BigInt(seq ?? "0");
+    if (value === undefined) {
+      this.#set(key, { revision, configSeq, value: undefined, unread: false });
+    } else if (ws !== undefined && digest !== undefined) {
+      this.#set(key, { revision, configSeq, value: { ws, digest }, unread: false });
+    } else {
+      this.#set(key, { revision, configSeq, value: undefined, unread: true });
+    }
+  }
+
+  #set(key: string, known: Known | undefined): void {
+    const before = this.#known.get(key)?.value?.ws;
+    const after = known?.value?.ws;
+    if (before !== undefined && before !== after) this.#keys.get(before)?.delete(key);
+    if (after !== undefined) {
+      const keys = this.#keys.get(after);
+      if (keys === undefined) this.#keys.set(after, new Set([key]));
+      else keys.add(key);
+    }
+    if (known === undefined) this.#known.delete(key);
+    else this.#known.set(key, known);
+  }
+
+  /** Reads the keys whose notes say nothing: an earlier version wrote them. */
+  async #readOld(): Promise<void> {
+    for (const [key, known] of [...this.#known]) if (known.unread) await this.#read(key);
+  }
+
+  /** What stands under a key, from the bucket itself. */
+  async #read(key: string): Promise<Known> {
+    const entry = await this.#bucket.read(key);
+    const { revision, value } = entry;
     const parsed = value === undefined ? undefined : decodeConfigItem(key, value);
     if (parsed?.ok === true) {
       const item = parsed.value;
-      this.#known.set(key, { revision, item, configSeq: item.value.config_seq });
+      const told = { ws: workspaceOf(item), digest: digestOf(item) };
+      const configSeq = item.value.config_seq;
+      this.#set(key, { revision, configSeq, value: told, unread: false });
     } else {
-      const configSeq = /^\d+$/.test(note ?? "") ? BigInt(note as string) : 0n;
-      this.#known.set(key, { revision, item: undefined, configSeq });
+      const configSeq = BigInt(NOTE.exec(entry.note ?? "")?.[1] ?? "0");
+      this.#set(key, { revision, configSeq, value: undefined, unread: false });
     }
+    return this.#known.get(key) ?? NEVER_WRITTEN;
   }
 
   async #run(): Promise<void> {
@@ -102,9 +166,9 @@ export class ConfigWriter {
     if (configSeq === undefined) return true;
     const wanted = new Map(items.map((item) => [keyOf(item), item]));
     try {
-      for (const [key, known] of this.#known) {
-        if (known.item === undefined || workspaceOf(known.item) !== ws || wanted.has(key)) continue;
-        await this.#put(key, undefined, configSeq, ws);
+      await this.#readOld();
+      for (const key of [...(this.#keys.get(ws) ?? [])]) {
+        if (!wanted.has(key)) await this.#put(key, undefined, configSeq, ws);
       }
       // The workspace's own item comes last: who sees its commit finds the rest.
       for (const [key, item] of wanted) await this.#put(key, item, configSeq, ws);
@@ -124,22 +188,25 @@ export class ConfigWriter {
     configSeq: bigint,
     ws: string,
   ): Promise<void> {
+    const digest = item === undefined ? undefined : digestOf(item);
     for (let race = 0; race < RACES_MAX; race++) {
-      const known = this.#known.get(key);
-      if (known !== undefined && known.configSeq > configSeq) return;
-      if (known?.item !== undefined && workspaceOf(known.item) !== ws) {
-        this.#problem(`${key} belongs to workspace ${workspaceOf(known.item)}, not to ${ws}`);
+      const known = this.#known.get(key) ?? NEVER_WRITTEN;
+      if (known.configSeq > configSeq) return;
+      const { value } = known;
+      if (value !== undefined && value.ws !== ws) {
+        this.#problem(`${key} belongs to workspace ${value.ws}, not to ${ws}`);
         return;
       }
-      if (item === undefined ? known?.item === undefined : isSame(known?.item, item)) return;
-      const value = item === undefined ? undefined : encodeConfigItem(item);
-      const note = String(configSeq);
-      const revision = await this.#bucket.write(key, value, known?.revision ?? 0, { note });
+      if (digest === value?.digest && !known.unread) return;
+      const note = digest === undefined ? `${configSeq}` : `${configSeq} ${ws} ${digest}`;
+      const text = item === undefined ? undefined : encodeConfigItem(item);
+      const revision = await this.#bucket.write(key, text, known.revision, { note });
       if (revision !== undefined) {
-        this.#known.set(key, { revision, item, configSeq });
+        const told = digest === undefined ? undefined : { ws, digest };
+        this.#set(key, { revision, configSeq, value: told, unread: false });
         return;
       }
-      this.#learn(await this.#bucket.read(key));
+      await this.#read(key);
     }
     throw new Error(`${key} is being written by another owner`);
   }
@@ -150,10 +217,12 @@ function keyOf(item: ConfigItem): string {
   return configKey(place);
 }
 
-/** Equal but for the commit: an item keeps the commit at which it last changed. A workspace's is its last. */
-function isSame(known: ConfigItem | undefined, wanted: ConfigItem): boolean {
-  if (known === undefined || known.kind !== wanted.kind) return false;
-  if (known.kind === "ws") return encodeConfigItem(known) === encodeConfigItem(wanted);
-  const value = { ...known.value, config_seq: wanted.value.config_seq };
-  return encodeConfigItem({ ...known, value } as ConfigItem) === encodeConfigItem(wanted);
+/**
+ * What tells two values apart, but for the commit: an item keeps the commit at which it last changed.
+ * A workspace's is its last.
+ */
+function digestOf(item: ConfigItem): string {
+  const plain = item.kind === "ws" ? item : { ...item, value: { ...item.value, config_seq: 1n } };
+  const text = encodeConfigItem(plain as ConfigItem);
+  return hash("sha256", text, "base64url").slice(0, 22);
 }

@@ -21,7 +21,14 @@ export interface Schema<T> {
 /** The type that a schema reads. */
 export type Infer<S> = S extends Schema<infer T> ? T : never;
 
+/**
+ * Given in place of a list of mistakes by who only asks whether there is one: `read` then stops at the
+ * first, makes no paths, and may put what it reads in the place of what it was read from.
+ */
+const SILENT: Problems = Object.assign([], { push: () => 0 });
+
 function problem(problems: Problems, path: string, what: string): undefined {
+  if (problems === SILENT) return undefined;
   problems.push(`${path === "" ? "value" : path}: ${what}`);
   return undefined;
 }
@@ -77,16 +84,38 @@ export function oneOf<const V extends readonly string[]>(names: V): Schema<V[num
 
 const DECIMAL = /^(0|-?[1-9][0-9]{0,30})$/;
 
+/** Digits that a `number` holds exactly, whatever they are. */
+const EXACT_DIGITS = 15;
+const DIGIT_0 = 48;
+const DIGIT_9 = 57;
+
+/** Reads what {@link DECIMAL} allows; `BigInt` of a text takes three times as long as of a number. */
+function readDecimal(json: string): bigint | undefined {
+  if (json === "0") return 0n;
+  const length = json.length;
+  const first = json.charCodeAt(0);
+  if (length > EXACT_DIGITS || !(first > DIGIT_0 && first <= DIGIT_9)) {
+    return DECIMAL.test(json) ? BigInt(json) : undefined;
+  }
+  let value = first - DIGIT_0;
+  for (let i = 1; i < length; i++) {
+    const digit = json.charCodeAt(i);
+    if (digit < DIGIT_0 || digit > DIGIT_9) return undefined;
+    value = value * 10 + (digit - DIGIT_0);
+  }
+  return BigInt(value);
+}
+
 /** A whole number of up to 31 digits, `bigint` in memory, a decimal string on the wire. */
 export function decimal(minimum?: bigint, maximum?: bigint): Schema<bigint> {
   return {
     write: (value) => `"${value}"`,
     plain: (value) => value.toString(),
     read(json, path, problems) {
-      if (typeof json !== "string" || !DECIMAL.test(json)) {
+      const value = typeof json === "string" ? readDecimal(json) : undefined;
+      if (value === undefined) {
         return problem(problems, path, 'must be a whole number as a decimal string, like "1200"');
       }
-      const value = BigInt(json);
       if (minimum !== undefined && value < minimum) {
         return problem(problems, path, `must be at least ${minimum}`);
       }
@@ -141,13 +170,34 @@ export const instant: Schema<number> = {
   write: (value) => `"${formatInstant(value)}"`,
   plain: formatInstant,
   read(json, path, problems) {
-    if (typeof json === "string" && INSTANT.test(json)) {
-      const ms = Date.parse(json);
-      if (!Number.isNaN(ms) && new Date(ms).toISOString() === json) return ms;
-    }
+    const ms = typeof json === "string" ? readInstant(json) : undefined;
+    if (ms !== undefined) return ms;
     return problem(problems, path, "must be a moment like 2026-11-22T15:48:30.123Z");
   },
 };
+
+/** `2026-11-22T15:48:30` of moments that were read: they come by the thousand within a second. */
+const seconds = new Map<string, number>();
+const SECONDS_MAX = 256;
+const SECOND_LENGTH = 19;
+
+function readInstant(json: string): number | undefined {
+  if (!INSTANT.test(json)) return undefined;
+  const name = json.slice(0, SECOND_LENGTH);
+  let second = seconds.get(name);
+  if (second === undefined) {
+    second = Date.parse(`${name}.000Z`);
+    // The 30th of February and the 25th hour are read as days after them.
+    if (Number.isNaN(second) || new Date(second).toISOString() !== `${name}.000Z`) return undefined;
+    if (seconds.size >= SECONDS_MAX) seconds.clear();
+    seconds.set(name, second);
+  }
+  const millis =
+    (json.charCodeAt(20) - DIGIT_0) * 100 +
+    (json.charCodeAt(21) - DIGIT_0) * 10 +
+    (json.charCodeAt(22) - DIGIT_0);
+  return second + millis;
+}
 
 /** A list, in the order given. */
 export function list<T>(element: Schema<T>, maxLength = 10_000): Schema<readonly T[]> {
@@ -162,6 +212,14 @@ export function list<T>(element: Schema<T>, maxLength = 10_000): Schema<readonly
     read(json, path, problems) {
       if (!Array.isArray(json)) return problem(problems, path, "must be a list");
       if (json.length > maxLength) return problem(problems, path, `has over ${maxLength} elements`);
+      if (problems === SILENT) {
+        for (let i = 0; i < json.length; i++) {
+          const part = element.read(json[i], "", SILENT);
+          if (part === undefined) return undefined;
+          json[i] = part;
+        }
+        return json as T[];
+      }
       const before = problems.length;
       const out = json.map((item, i) => element.read(item, `${path}[${i}]`, problems) as T);
       return problems.length === before ? out : undefined;
@@ -190,6 +248,7 @@ export function record<T>(
       const before = problems.length;
       const keys = Object.keys(json).sort();
       if (keys.length > maxSize) return problem(problems, path, `has over ${maxSize} fields`);
+      if (problems === SILENT) return readFields(json, keys, name, element);
       const out: [string, T][] = [];
       for (const key of keys) {
         if (!name.test(key))
@@ -200,6 +259,22 @@ export function record<T>(
       return problems.length === before ? Object.fromEntries(out) : undefined;
     },
   };
+}
+
+/** Reads the fields of a map into a new one. */
+function readFields<T>(
+  json: Record<string, unknown>,
+  keys: readonly string[],
+  name: RegExp,
+  element: Schema<T>,
+): Readonly<Record<string, T>> | undefined {
+  const out: [string, T][] = [];
+  for (const key of keys) {
+    const part = name.test(key) ? element.read(json[key], "", SILENT) : undefined;
+    if (part === undefined) return undefined;
+    out.push([key, part]);
+  }
+  return Object.fromEntries(out);
 }
 
 type Fields = Readonly<Record<string, Schema<unknown>>>;
@@ -242,6 +317,9 @@ export function object<R extends Fields, O extends Fields = Record<never, never>
     },
     read(json, path, problems) {
       if (!isObject(json)) return problem(problems, path, "must be an object");
+      if (problems === SILENT) {
+        return readInPlace(json, plan) ? (json as ObjectOf<R, O>) : undefined;
+      }
       const before = problems.length;
       const out: Record<string, unknown> = {};
       for (const field of plan) {
@@ -258,6 +336,35 @@ export function object<R extends Fields, O extends Fields = Record<never, never>
       return problems.length === before ? (out as ObjectOf<R, O>) : undefined;
     },
   };
+}
+
+/** What an object knows of one of its fields to read it. */
+interface Field {
+  readonly name: string;
+  readonly schema: Schema<unknown>;
+  readonly required: boolean;
+}
+
+/**
+ * Reads the fields of an object that `JSON.parse` made, each in its place: a copy would take longer than
+ * all the checks. @returns false when there is a mistake; some fields may be changed already.
+ */
+function readInPlace(json: Record<string, unknown>, plan: readonly Field[]): boolean {
+  let known = 0;
+  for (const { name, schema, required } of plan) {
+    const part = json[name];
+    if (part === undefined) {
+      if (required) return false;
+      continue;
+    }
+    known += 1;
+    const value = schema.read(part, "", SILENT);
+    if (value === undefined) return false;
+    if (value !== part) json[name] = value;
+  }
+  let there = 0;
+  for (const _ in json) there += 1;
+  return there === known;
 }
 
 type Tagged<V extends Readonly<Record<string, Schema<object>>>> = {
@@ -307,8 +414,11 @@ export function parseJson<T>(schema: Schema<T>, json: string): Parsed<T> {
   } catch (cause) {
     return { ok: false, problems: [`not JSON: ${(cause as SyntaxError).message}`] };
   }
+  const right = schema.read(raw, "", SILENT);
+  if (right !== undefined) return { ok: true, value: right };
+  // What is wrong is found by reading it once more: it may be changed in part.
   const problems: Problems = [];
-  const value = schema.read(raw, "", problems);
+  const value = schema.read(JSON.parse(json), "", problems);
   if (value === undefined || problems.length > 0) return { ok: false, problems };
   return { ok: true, value };
 }

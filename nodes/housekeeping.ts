@@ -10,7 +10,7 @@
  */
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 
-import { encodeSnapshot } from "../actors/snapshot.ts";
+import { snapshotPieces } from "../actors/snapshot.ts";
 import { forget, forgetOld, nextExpiry, type WorkspaceState } from "../actors/workspace.ts";
 import { DRIFT_MS_MAX } from "./actor-clock.ts";
 import type { Batch } from "./batches.ts";
@@ -53,7 +53,12 @@ export interface HousekeepingPorts {
   readonly log: Log;
   /** Asks the projection to become durable soon. */
   readonly hurry?: () => void;
+  /** An actor that nobody used for so long leaves memory, in ms; a minute unless given. */
+  readonly idleMs?: number;
 }
+
+/** An actor that nobody used for so long leaves memory. ms */
+const IDLE_MS = 60_000;
 
 /** An alarm that goes on is repeated this often, in ms. */
 const ALARM_MS = 60_000;
@@ -194,7 +199,12 @@ export class Housekeeping {
   #tick(): void {
     if (this.#ticking !== undefined) return;
     this.#watchClock();
-    this.#ticking = this.#house()
+    void this.round();
+  }
+
+  /** One round of all there is to do, which also begins by itself every second. Never rejects. */
+  async round(): Promise<void> {
+    this.#ticking ??= this.#house()
       .then(
         () => {
           this.#complained = false;
@@ -208,6 +218,7 @@ export class Housekeeping {
       .finally(() => {
         this.#ticking = undefined;
       });
+    await this.#ticking;
   }
 
   async #house(): Promise<void> {
@@ -222,6 +233,7 @@ export class Housekeeping {
     this.#forget();
     if (this.#cut === undefined && this.#isCutDue()) await this.#makeCut();
     await this.#saveCut(durable);
+    this.#putAway();
   }
 
   #passMarks(durable: StreamSeq): void {
@@ -237,13 +249,26 @@ export class Housekeeping {
   #forget(): void {
     const now = this.#term.clock.now();
     for (const [ws, state] of this.#term.workspaces) {
-      if (state.fading.length > 0) forget(state, this.#durable.get(ws) ?? 0n, now);
+      if (state.fading.length > 0) forget(state, this.#durableSeq(ws), now);
     }
     // What only weeks end is looked for in one workspace a tick.
     this.#sweep ??= this.#term.workspaces.values();
     const step: IteratorResult<WorkspaceState, unknown> = this.#sweep.next();
     if (step.done === true) this.#sweep = undefined;
-    else forgetOld(step.value, this.#durable.get(step.value.ws) ?? 0n, now);
+    else forgetOld(step.value, this.#durableSeq(step.value.ws), now);
+  }
+
+  /** The entry of a workspace up to which all of it is durable in Postgres. */
+  #durableSeq(ws: string): bigint {
+    const seen = this.#durable.get(ws) ?? 0n;
+    const saved = this.#term.actors.savedSeq(ws);
+    return seen > saved ? seen : saved;
+  }
+
+  /** Those that nobody uses leave memory, once all of them is in Postgres. */
+  #putAway(): void {
+    const since = this.#ports.clock.monotonicMs() - (this.#ports.idleMs ?? IDLE_MS);
+    for (const ws of this.#term.actors.putAway(since)) this.#durable.delete(ws);
   }
 
   #isCutDue(): boolean {
@@ -264,15 +289,7 @@ export class Housekeeping {
     for (const ws of dirty) {
       const state = this.#term.workspaces.get(ws);
       // A halted one keeps its last snapshot.
-      if (state === undefined) continue;
-      workspaces.push({
-        ws,
-        seq: state.head.seq,
-        hash: state.head.hash,
-        nextExpiryAt: nextExpiry(state),
-        state: encodeSnapshot(state),
-      });
-      await turn();
+      if (state !== undefined) workspaces.push(await snapshotOf(state));
     }
     const position = { shard, era, seq, blockHash, epoch: this.#term.claim.epoch, at };
     const serial = this.#term.lastSerial;
@@ -286,9 +303,11 @@ export class Housekeeping {
     this.#cut = undefined;
     try {
       const outcome = await this.#ports.snapshots.save(cut.position, cut.workspaces);
-      if (outcome === "stale") {
-        this.#ports.log.warn("snapshot not saved: a later one stands", { seq: cut.position.seq });
+      if (outcome === "saved") {
+        for (const { ws, seq } of cut.workspaces) this.#term.actors.saved(ws, seq);
+        return;
       }
+      this.#ports.log.warn("snapshot not saved: a later one stands", { seq: cut.position.seq });
     } catch (error) {
       for (const ws of cut.dirty) this.#dirty.add(ws);
       throw error;
@@ -302,4 +321,23 @@ export class Housekeeping {
     this.#alarmAfter = now + ALARM_MS;
     this.#ports.log.alarm("ledger time and this machine's clock differ", { drift_ms: driftMs });
   }
+}
+
+/** Writes an actor down, a piece a turn of the event loop, so that no command waits for all of it. */
+async function snapshotOf(state: WorkspaceState): Promise<WorkspaceSnapshot> {
+  const { ws, head, configSeq } = state;
+  const nextExpiryAt = nextExpiry(state);
+  const pieces: Buffer[] = [];
+  for (const piece of snapshotPieces(state)) {
+    pieces.push(Buffer.from(piece, "utf8"));
+    await turn();
+  }
+  return {
+    ws,
+    seq: head.seq,
+    hash: head.hash,
+    nextExpiryAt,
+    configSeq,
+    state: Buffer.concat(pieces),
+  };
 }

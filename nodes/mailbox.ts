@@ -22,6 +22,44 @@ export interface Letter {
 /** Letters that wait at most; beyond, commands are refused. */
 const LETTERS_MAX = 20_000;
 
+/** Commands of workspaces that are being loaded, in the order they came. */
+export class WaitingRoom {
+  readonly #letters = new Map<string, Letter[]>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  isFull(): boolean {
+    return this.#size >= LETTERS_MAX;
+  }
+
+  push(letter: Letter): void {
+    const { ws } = letter.request;
+    const waiting = this.#letters.get(ws);
+    if (waiting === undefined) this.#letters.set(ws, [letter]);
+    else waiting.push(letter);
+    this.#size += 1;
+  }
+
+  /** Takes out what waits for one workspace. */
+  take(ws: string): readonly Letter[] {
+    const waiting = this.#letters.get(ws) ?? [];
+    this.#letters.delete(ws);
+    this.#size -= waiting.length;
+    return waiting;
+  }
+
+  /** Empties it. */
+  takeAll(): readonly Letter[] {
+    const letters = [...this.#letters.values()].flat();
+    this.#letters.clear();
+    this.#size = 0;
+    return letters;
+  }
+}
+
 /** Commands of a shard in the order they came, while the next block is full. */
 export class Mailbox {
   #letters: Letter[] = [];

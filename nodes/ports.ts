@@ -60,15 +60,22 @@ export interface Clock {
   wallMs(): number;
 }
 
-/** One actor's folded state at a sequence of its own chain. */
-export interface WorkspaceSnapshot {
+/** What is known of an actor without its state. */
+export interface SnapshotHead {
   readonly ws: string;
+  /** Its last entry. */
   readonly seq: bigint;
   readonly hash: string;
   /** Earliest expiry of an open hold, ms since 1970: idle actors need not be loaded to be timed. */
   readonly nextExpiryAt: number | undefined;
-  /** As `actors/snapshot.ts` wrote it. */
-  readonly state: string;
+  /** The commit in force; 0 before the first. */
+  readonly configSeq: bigint;
+}
+
+/** One actor's folded state at a sequence of its own chain. */
+export interface WorkspaceSnapshot extends SnapshotHead {
+  /** As `actors/snapshot.ts` wrote it, in UTF-8. */
+  readonly state: Uint8Array;
 }
 
 /** Where the journal stood when the actors of a shard were written down. */
@@ -83,13 +90,23 @@ export interface ShardPosition {
   readonly at: number;
 }
 
+/** A position and all the actors of its shard. */
+export interface SnapshotIndex {
+  readonly position: ShardPosition;
+  readonly workspaces: readonly SnapshotHead[];
+}
+
+/** An actor that was asked for, or why it cannot be used. */
+export type LoadedState =
+  | { readonly ws: string; readonly snapshot: WorkspaceSnapshot }
+  | { readonly ws: string; readonly fault: Error };
+
 /** Snapshots in Postgres. */
 export interface SnapshotStore {
-  /** The newest position of a shard with all its actors, or `undefined` when it was never cut. */
-  load(
-    shard: number,
-    era: number,
-  ): Promise<{ position: ShardPosition; workspaces: readonly WorkspaceSnapshot[] } | undefined>;
+  /** The newest position of a shard and its actors without their states; nothing when never cut. */
+  index(shard: number, era: number): Promise<SnapshotIndex | undefined>;
+  /** The actors named, as they stand now; one that is not there is left out. */
+  states(shard: number, era: number, names: readonly string[]): Promise<readonly LoadedState[]>;
   /**
    * One transaction: the actors changed and the position, by compare-and-set; `stale` when a later
    * one stands.

@@ -91,7 +91,9 @@ async function work(shard: TestShard, ws: string, calls: number): Promise<string
   return ids;
 }
 
-function states(shard: TestShard): string[] {
+async function states(shard: TestShard): Promise<string[]> {
+  const { actors } = shard.term;
+  await Promise.all([...actors.resting.keys()].map((ws) => actors.load(ws)));
   return [...shard.term.workspaces.values()].map((state) => {
     state.holdsUntil = 0;
     return encodeSnapshot(state);
@@ -123,7 +125,7 @@ describe("recoverShard", () => {
     const alone = await begin(journal, place, new MemoryStores());
     expect(third.recovered.replayed).toBeLessThan(alone.recovered.replayed);
     expect(third.recovered.lastBlock).toBe(alone.recovered.lastBlock);
-    expect(states(third).sort()).toEqual(states(alone).sort());
+    expect((await states(third)).sort()).toEqual((await states(alone)).sort());
   });
 
   test("no snapshot is saved before the projection is durable up to all of it", async () => {
@@ -191,7 +193,7 @@ describe("prepareShard", () => {
     expect(recovered.claim.epoch).toBe(first.term.claim.epoch + 1n);
     const alone = await begin(journal, place, new MemoryStores());
     const taken = { ...first, term: new ShardTerm(place, recovered, alone.ports) };
-    expect(states(taken).sort()).toEqual(states(alone).sort());
+    expect((await states(taken)).sort()).toEqual((await states(alone)).sort());
     taken.term.abandon("test over");
   });
 

@@ -1,25 +1,16 @@
-import { hash } from "node:crypto";
-
-import { decodeSnapshot } from "../actors/snapshot.ts";
-import {
-  beginTerm,
-  createWorkspace,
-  replayEntry,
-  type WorkspaceState,
-} from "../actors/workspace.ts";
-import { InvariantError } from "../ledger/assert.ts";
-import { decodeOwnEntry } from "../ledger/codec.ts";
-import { blockHash, decodeBlock, NO_BLOCK_HASH } from "./block.ts";
+import { SnapshotUnreadable as StateUnreadable } from "../actors/snapshot.ts";
+import { beginTerm, type WorkspaceState } from "../actors/workspace.ts";
 import { type Claim, type Journal, JournalBroken, type JournalMessage } from "./journal.ts";
 import type { Log } from "./log.ts";
 import type {
   Clock,
   RecordStore,
-  ShardPosition,
+  SnapshotHead,
+  SnapshotIndex,
   SnapshotStore,
   StreamSeq,
-  WorkspaceSnapshot,
 } from "./ports.ts";
+import { Replay } from "./replay.ts";
 import { SnapshotUnreadable } from "./snapshots.ts";
 
 export interface RecoveryPorts {
@@ -53,7 +44,10 @@ export interface Recovered {
   readonly claim: Claim;
   /** The monotonic clock when the claim's stamp had been read, ms. */
   readonly claimedAt: number;
+  /** Actors in memory: those that have entries behind the snapshot. */
   readonly workspaces: Map<string, WorkspaceState>;
+  /** Actors that rest in Postgres, as the snapshot has them. */
+  readonly resting: Map<string, SnapshotHead>;
   /** Workspaces whose own entries contradict each other, and why. The others go on. */
   readonly halted: Map<string, string>;
   /** Workspaces that have entries behind the snapshot. */
@@ -87,7 +81,7 @@ export interface PreparedShard {
  * @throws ClaimLost, ReplayStalled, RecoveryCancelled and faults of Postgres or NATS: it may be tried again.
  */
 export async function recoverShard(place: ShardPlace, ports: RecoveryPorts): Promise<Recovered> {
-  const prepared = new Preparation(place, ports, await loadSnapshot(place, ports));
+  const prepared = new Preparation(place, ports, await readIndex(place, ports));
   return await prepared.takeOver();
 }
 
@@ -100,24 +94,30 @@ export async function prepareShard(
   place: ShardPlace,
   ports: RecoveryPorts,
 ): Promise<PreparedShard> {
-  const prepared = new Preparation(place, ports, await loadSnapshot(place, ports));
+  const prepared = new Preparation(place, ports, await readIndex(place, ports));
   await prepared.catchUp();
   return prepared;
 }
 
+/** States that are asked for at once. */
+const LOAD_ROWS = 100;
+
+/** Thrown into a replay to have it stop before the message at hand; it goes on from there. */
+class ReplayPaused extends Error {}
+
 class Preparation implements PreparedShard {
   readonly #place: ShardPlace;
   readonly #ports: RecoveryPorts;
-  readonly #replay: Replay;
-  /** What Postgres knew of the journal when this began. */
+  #replay: Replay;
+  /** What the snapshot knew of the journal when this began. */
   readonly #known: StreamSeq;
   #reached: StreamSeq;
 
-  constructor(place: ShardPlace, ports: RecoveryPorts, snapshot: LoadedSnapshot | undefined) {
+  constructor(place: ShardPlace, ports: RecoveryPorts, index: SnapshotIndex | undefined) {
     this.#place = place;
     this.#ports = ports;
-    this.#known = snapshot?.position.seq ?? 0;
-    this.#replay = new Replay(place, snapshot, ports.log);
+    this.#known = index?.position.seq ?? 0;
+    this.#replay = new Replay(place, index, ports.log);
     this.#reached = this.#replay.from;
   }
 
@@ -140,12 +140,13 @@ class Preparation implements PreparedShard {
     const known = Math.max(this.#known, durable, this.#reached);
     this.#assertKnown(claim.seq - 1, known, "gave a new message the number behind");
     await this.#foldTo(claim.seq);
-    const { workspaces, halted, dirty, lastBlock, entries } = this.#replay;
-    for (const state of workspaces.values()) beginTerm(state, claim.at);
+    const { residents, resting, halted, dirty, lastBlock, entries } = this.#replay;
+    for (const state of residents.values()) beginTerm(state, claim.at);
     return {
       claim,
       claimedAt,
-      workspaces,
+      workspaces: residents,
+      resting,
       halted,
       dirty,
       lastBlock,
@@ -155,164 +156,73 @@ class Preparation implements PreparedShard {
   }
 
   async #foldTo(end: StreamSeq): Promise<void> {
-    const { shard } = this.#place;
-    await this.#ports.journal.replay(this.#reached, end, (message) => {
-      if (this.#ports.isWanted?.() === false) {
-        throw new RecoveryCancelled(`shard ${shard} is given up`);
-      }
-      this.#replay.take(message);
-      this.#reached = message.seq;
-    });
+    try {
+      await this.#foldOverSnapshot(end);
+    } catch (error) {
+      if (!(error instanceof SnapshotUnreadable || error instanceof StateUnreadable)) throw error;
+      // The journal has all that a snapshot has, so one that cannot be read only makes replay longer.
+      sayUnreadable(this.#place, this.#ports, error);
+      this.#replay = new Replay(this.#place, undefined, this.#ports.log);
+      this.#reached = 0;
+      await this.#foldOverSnapshot(end);
+    }
   }
 
-  /** A journal only grows: one that ends before what Postgres has of it has lost messages. */
+  async #foldOverSnapshot(end: StreamSeq): Promise<void> {
+    while (this.#reached < end) {
+      try {
+        await this.#ports.journal.replay(this.#reached, end, (message) => this.#take(message));
+      } catch (error) {
+        if (!(error instanceof ReplayPaused)) throw error;
+      }
+      await this.#loadWanted();
+    }
+  }
+
+  #take(message: JournalMessage): void {
+    if (this.#replay.isFull()) throw new ReplayPaused();
+    if (this.#ports.isWanted?.() === false) {
+      throw new RecoveryCancelled(`shard ${this.#place.shard} is given up`);
+    }
+    this.#replay.take(message);
+    this.#reached = message.seq;
+  }
+
+  async #loadWanted(): Promise<void> {
+    const { shard, era } = this.#place;
+    const { wanted } = this.#replay;
+    for (let i = 0; i < wanted.length; i += LOAD_ROWS) {
+      const names = wanted.slice(i, i + LOAD_ROWS);
+      const loaded = await this.#ports.snapshots.states(shard, era, names);
+      for (const state of loaded) this.#replay.load(state);
+      const gone = names.find((ws) => !loaded.some((state) => state.ws === ws));
+      if (gone !== undefined) this.#replay.missing(gone);
+    }
+  }
+
+  /** A journal only grows: one that ends before what is known of it has lost messages. */
   #assertKnown(end: StreamSeq, known: StreamSeq, found: string): void {
     if (end >= known) return;
     throw new JournalBroken(
       `the journal of shard ${this.#place.shard} went back: it ${found} ${end}, and message ` +
-        `${known} is already in Postgres. Restore the journal; nothing is decided until then`,
+        `${known} was read from it before or is in Postgres. Restore the journal; nothing is decided until then`,
     );
   }
 }
 
-/** The journal has all that a snapshot has, so one that cannot be read only makes replay longer. */
-async function loadSnapshot(
+async function readIndex(
   place: ShardPlace,
   ports: RecoveryPorts,
-): Promise<LoadedSnapshot | undefined> {
+): Promise<SnapshotIndex | undefined> {
   try {
-    return await ports.snapshots.load(place.shard, place.era);
+    return await ports.snapshots.index(place.shard, place.era);
   } catch (error) {
-    if (!(error instanceof SnapshotUnreadable)) throw error;
-    ports.log.alarm("snapshot cannot be read, so the whole journal is replayed", {
-      shard: place.shard,
-      error,
-    });
+    if (!(error instanceof SnapshotUnreadable || error instanceof StateUnreadable)) throw error;
+    sayUnreadable(place, ports, error);
     return undefined;
   }
 }
 
-interface LoadedSnapshot {
-  readonly position: ShardPosition;
-  readonly workspaces: readonly WorkspaceSnapshot[];
-}
-
-/** Folds a journal over a snapshot. */
-class Replay {
-  readonly workspaces = new Map<string, WorkspaceState>();
-  readonly halted = new Map<string, string>();
-  readonly dirty = new Set<string>();
-  readonly #place: ShardPlace;
-  readonly #log: Log;
-  /** The block that the snapshot was cut at is read again, to see that it is still the same. */
-  #check: ShardPosition | undefined;
-  #epoch = 0n;
-  lastBlock = NO_BLOCK_HASH;
-  entries = 0;
-
-  constructor(place: ShardPlace, snapshot: LoadedSnapshot | undefined, log: Log) {
-    this.#place = place;
-    this.#log = log;
-    if (snapshot === undefined) return;
-    try {
-      for (const stored of snapshot.workspaces) this.#load(stored);
-      this.#check = snapshot.position;
-    } catch (error) {
-      if (error instanceof JournalBroken) throw error;
-      log.alarm("snapshot cannot be used, so the whole journal is replayed", {
-        shard: place.shard,
-        error,
-      });
-      this.workspaces.clear();
-    }
-  }
-
-  /** Replay starts behind this sequence. */
-  get from(): StreamSeq {
-    return this.#check === undefined ? 0 : this.#check.seq - 1;
-  }
-
-  take(message: JournalMessage): void {
-    if (this.#check !== undefined) {
-      this.#recheck(this.#check, message);
-      return;
-    }
-    if (message.kind === "block") {
-      this.#fold(message.bytes, message.seq);
-      return;
-    }
-    if (message.epoch <= this.#epoch) {
-      throw this.#broken(`claim ${message.seq} does not raise the epoch ${this.#epoch}`);
-    }
-    this.#epoch = message.epoch;
-  }
-
-  #load(stored: WorkspaceSnapshot): void {
-    const state = decodeSnapshot(stored.state);
-    if (state.head.seq !== stored.seq || state.head.hash !== stored.hash) {
-      throw this.#broken(`the snapshot of ${stored.ws} is not the one its row names`);
-    }
-    this.workspaces.set(stored.ws, state);
-  }
-
-  #recheck(position: ShardPosition, message: JournalMessage): void {
-    const found = message.kind === "block" ? `hash ${blockHash(message.bytes)}` : "a claim in it";
-    if (found !== `hash ${position.blockHash}`) {
-      throw this.#broken(
-        `message ${message.seq} has ${found}, and the snapshot was cut at a block with hash ${position.blockHash}`,
-      );
-    }
-    this.#epoch = position.epoch;
-    this.lastBlock = position.blockHash;
-    this.#check = undefined;
-  }
-
-  #fold(bytes: Uint8Array, seq: StreamSeq): void {
-    const { header, lines } = decodeBlock(bytes);
-    if (header.shard !== this.#place.shard || header.era !== this.#place.era) {
-      throw this.#broken(`block ${seq} is of shard ${header.shard}, era ${header.era}`);
-    }
-    if (header.epoch !== this.#epoch) {
-      throw this.#broken(`block ${seq} is of epoch ${header.epoch} in the term of ${this.#epoch}`);
-    }
-    if (header.prev !== this.lastBlock) {
-      throw this.#broken(`block ${seq} does not follow the block before it`);
-    }
-    this.lastBlock = blockHash(bytes);
-    for (const line of lines) this.#foldLine(line, seq);
-  }
-
-  #foldLine(line: string, seq: StreamSeq): void {
-    const entry = decodeOwnEntry(line);
-    if (this.halted.has(entry.ws)) return;
-    let state = this.workspaces.get(entry.ws);
-    if (state === undefined) {
-      state = createWorkspace(entry.ws);
-      this.workspaces.set(entry.ws, state);
-    }
-    const sealed = { entry, line, hash: hash("sha256", line) };
-    // A snapshot is cut actor by actor, so one may be ahead of the position it was saved with.
-    if (entry.seq <= state.head.seq) {
-      if (entry.seq === state.head.seq && sealed.hash !== state.head.hash) {
-        throw this.#broken(`entry ${entry.seq} of ${entry.ws} is not the one its snapshot has`);
-      }
-      return;
-    }
-    try {
-      replayEntry(state, sealed);
-    } catch (error) {
-      if (!(error instanceof InvariantError)) throw error;
-      this.halted.set(entry.ws, `in block ${seq}: ${error.message}`);
-      this.workspaces.delete(entry.ws);
-      return;
-    }
-    this.entries += 1;
-    this.dirty.add(entry.ws);
-  }
-
-  #broken(what: string): JournalBroken {
-    const { shard } = this.#place;
-    this.#log.alarm("journal and snapshot disagree", { shard, what });
-    return new JournalBroken(`shard ${shard} halts: ${what}`);
-  }
+function sayUnreadable({ shard }: ShardPlace, ports: RecoveryPorts, error: Error): void {
+  ports.log.alarm("snapshot cannot be read, so the whole journal is replayed", { shard, error });
 }

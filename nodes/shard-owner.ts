@@ -5,14 +5,13 @@
  *   taking or owning → halted, when the journal contradicts what is known of it: only a person ends that
  */
 
-import { configItemsOf } from "../bus/config-items.ts";
 import type { ConfigWriter } from "../bus/config-writer.ts";
 import { InvariantError } from "../ledger/assert.ts";
+import { writeBehind } from "./config-catch-up.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { JournalBroken, type StreamSeq } from "./journal.ts";
 import type { Lease } from "./lease.ts";
 import type { ShardRequest } from "./mailbox.ts";
-import type { SnapshotStore } from "./ports.ts";
 import { recoverShard, type ShardPlace } from "./recovery.ts";
 import { type ShardPorts, type ShardStats, ShardTerm } from "./shard.ts";
 
@@ -26,7 +25,6 @@ export interface CommandFeed {
 }
 
 export interface OwnerPorts extends Omit<ShardPorts, "publishConfig"> {
-  readonly snapshots: SnapshotStore;
   readonly config: ConfigWriter;
   readonly feed: CommandFeed;
   readonly lease: Lease;
@@ -149,7 +147,7 @@ export class ShardOwner {
     this.#term = term;
     this.#housekeeping = new Housekeeping(this.#place, term, recovered, this.#ports);
     // The bucket may have missed the last commits of the owner before.
-    for (const [ws, state] of term.workspaces) config.write(ws, configItemsOf(state));
+    void writeBehind(term, config);
     this.#unsubscribe = this.#ports.feed.subscribe(shard, (request) => term.receive(request));
     this.#phase = "owning";
     this.#reason = undefined;
@@ -157,7 +155,7 @@ export class ShardOwner {
     log.info("shard taken", {
       shard,
       epoch: recovered.claim.epoch,
-      workspaces: term.workspaces.size,
+      workspaces: term.actors.size,
       entries: recovered.replayed,
       took_ms: replayedMs,
     });

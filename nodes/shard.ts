@@ -23,6 +23,7 @@ import {
   isConfigured,
   nextExpiry,
   runTurn,
+  TAKEOVER_GRACE_MS,
   type WorkspaceState,
 } from "../actors/workspace.ts";
 import { encodeAnswer, payloadHash } from "../bus/codec.ts";
@@ -39,14 +40,16 @@ import { ExpiryTimer } from "./expiry-timer.ts";
 import { type OwnerRefusal, readCommand, refuse } from "./intake.ts";
 import type { Claim, Journal, StreamSeq } from "./journal.ts";
 import type { Log } from "./log.ts";
-import { type Letter, Mailbox, type ShardRequest } from "./mailbox.ts";
-import type { Clock, RecordStore } from "./ports.ts";
+import { type Letter, Mailbox, type ShardRequest, WaitingRoom } from "./mailbox.ts";
+import type { Clock, RecordStore, SnapshotStore } from "./ports.ts";
 import { fetchRecord, ProjectionGate } from "./record-lookup.ts";
 import type { Recovered, ShardPlace } from "./recovery.ts";
+import { ShardActors } from "./shard-actors.ts";
 
 export interface ShardPorts {
   readonly journal: Journal;
   readonly records: RecordStore;
+  readonly snapshots: SnapshotStore;
   readonly clock: Clock;
   readonly log: Log;
   readonly periodsAt: PeriodsAt;
@@ -72,6 +75,8 @@ const FETCHES_MAX = 1_000;
 const RESOLVE_MS_MIN = 20;
 /** Little beside an election of a NATS cluster, after which the journal is to be written again at once. */
 const RESOLVE_MS_MAX = 200;
+/** A workspace with a hold that may be due and that could not be loaded is tried again after this. ms */
+const LOAD_AGAIN_MS = 1_000;
 
 /** What a shard tells of itself, for health and logs. */
 export interface ShardStats {
@@ -79,8 +84,12 @@ export interface ShardStats {
   readonly epoch: bigint;
   readonly tail: StreamSeq;
   readonly workspaces: number;
+  /** Those of them that are in memory. */
+  readonly resident: number;
   readonly halted: number;
   readonly mailbox: number;
+  /** Commands that wait for a workspace to be loaded. */
+  readonly waiting: number;
   readonly blocks: number;
   readonly entries: number;
 }
@@ -88,19 +97,19 @@ export interface ShardStats {
 /** One term. Created after recovery; commands may come from then on. */
 export class ShardTerm {
   readonly ended: Promise<TermEnd>;
-  readonly workspaces: ReadonlyMap<string, WorkspaceState>;
+  readonly actors: ShardActors;
   readonly clock: ActorClock;
   readonly claim: Claim;
   /** Told of each block that is in the journal, in order. */
   onAppended: ((seq: StreamSeq, batch: Batch) => void) | undefined;
   readonly #place: ShardPlace;
   readonly #ports: ShardPorts;
-  readonly #workspaces: Map<string, WorkspaceState>;
   readonly #halted: Map<string, string>;
   readonly #term: TurnContext["term"];
   readonly #timer: ExpiryTimer;
   readonly #batches = new Batches();
   readonly #mailbox = new Mailbox();
+  readonly #waiting = new WaitingRoom();
   readonly #projection: ProjectionGate;
   #fetching = 0;
   #inFlight: InFlight | undefined;
@@ -118,8 +127,11 @@ export class ShardTerm {
     this.#ports = ports;
     this.claim = recovered.claim;
     this.clock = new ActorClock(ports.clock, recovered.claim, recovered.claimedAt);
-    this.#workspaces = recovered.workspaces;
-    this.workspaces = recovered.workspaces;
+    this.actors = new ShardActors(place, recovered, ports, {
+      loaded: (ws, state) => this.#loaded(ws, state),
+      missed: (ws) => this.#missed(ws),
+      broken: (ws, reason) => this.#halt(ws, reason),
+    });
     this.#halted = recovered.halted;
     this.#tail = recovered.tail;
     this.#lastBlock = recovered.lastBlock;
@@ -142,7 +154,17 @@ export class ShardTerm {
       () => this.clock.now(),
       (ws) => this.#expire(ws),
     );
-    for (const [ws, state] of this.#workspaces) this.#timer.set(ws, nextExpiry(state));
+    for (const [ws, state] of this.workspaces) this.#timer.set(ws, nextExpiry(state));
+    // R13: until the grace is over there is no need to load them.
+    const grace = recovered.claim.at + TAKEOVER_GRACE_MS;
+    for (const [ws, { nextExpiryAt }] of this.actors.resting) {
+      if (nextExpiryAt !== undefined) this.#timer.set(ws, Math.max(nextExpiryAt, grace));
+    }
+  }
+
+  /** The actors in memory. */
+  get workspaces(): ReadonlyMap<string, WorkspaceState> {
+    return this.actors.residents;
   }
 
   get stats(): ShardStats {
@@ -150,9 +172,11 @@ export class ShardTerm {
       phase: this.#phase,
       epoch: this.claim.epoch,
       tail: this.#tail,
-      workspaces: this.#workspaces.size,
+      workspaces: this.actors.size,
+      resident: this.workspaces.size,
       halted: this.#halted.size,
       mailbox: this.#mailbox.size,
+      waiting: this.#waiting.size,
       blocks: this.#number,
       entries: this.#entries,
     };
@@ -224,7 +248,8 @@ export class ShardTerm {
   #work(letter: Letter): void {
     const { request } = letter;
     const { ws, ttlMs, arrivedAt } = request;
-    if (ttlMs !== undefined && this.#ports.clock.monotonicMs() - arrivedAt > ttlMs) {
+    const now = this.#ports.clock.monotonicMs();
+    if (ttlMs !== undefined && now - arrivedAt > ttlMs) {
       refuse(request, "too-late");
       return;
     }
@@ -232,7 +257,11 @@ export class ShardTerm {
       refuse(request, "halted");
       return;
     }
-    const known = this.#workspaces.get(ws);
+    const known = this.workspaces.get(ws);
+    if (known === undefined && this.actors.resting.has(ws)) {
+      this.#wait(letter);
+      return;
+    }
     if (known === undefined && !this.#isOurs(ws)) {
       refuse(request, "misrouted");
       return;
@@ -252,7 +281,7 @@ export class ShardTerm {
       refuse(request, "halted");
       return;
     }
-    if (known === undefined && state.head.seq > 0n) this.#workspaces.set(ws, state);
+    if (known !== undefined || state.head.seq > 0n) this.actors.use(state, now);
     this.#settleTurn(letter, command, state, result);
   }
 
@@ -323,9 +352,33 @@ export class ShardTerm {
     return fetched === undefined ? context : { ...context, fetched };
   }
 
+  /** Keeps a command until its workspace is in memory. */
+  #wait(letter: Letter): void {
+    const { request } = letter;
+    if (this.#waiting.isFull()) {
+      refuse(request, "fail-closed");
+      return;
+    }
+    this.#waiting.push(letter);
+    this.actors.want(request.ws);
+  }
+
+  #loaded(ws: string, state: WorkspaceState): void {
+    if (this.#hasEnded()) return;
+    this.#timer.set(ws, nextExpiry(state));
+    for (const letter of this.#waiting.take(ws)) this.#deliver(letter);
+  }
+
+  #missed(ws: string): void {
+    for (const { request } of this.#waiting.take(ws)) refuse(request, "fail-closed");
+    const due = this.actors.resting.get(ws)?.nextExpiryAt;
+    if (due !== undefined) this.#timer.set(ws, this.clock.now() + LOAD_AGAIN_MS);
+  }
+
   /** The holds of a workspace may be due. */
   #expire(ws: string): void {
-    const state = this.#workspaces.get(ws);
+    if (this.actors.resting.get(ws)?.nextExpiryAt !== undefined) this.actors.want(ws);
+    const state = this.workspaces.get(ws);
     if (state === undefined || this.#halted.has(ws)) return;
     if (this.#phase !== "active" || this.#batches.isFull()) {
       this.#timer.set(ws, this.clock.now() + 50);
@@ -478,7 +531,9 @@ export class ShardTerm {
     if (this.#phase === "ended") return;
     this.#phase = "ended";
     this.#timer.stop();
+    this.actors.stop();
     this.#mailbox.takeAll();
+    this.#waiting.takeAll();
     this.#end(end);
   }
 
@@ -488,6 +543,7 @@ export class ShardTerm {
 
   #refuseMailbox(code: OwnerRefusal): void {
     for (const { request } of this.#mailbox.takeAll()) refuse(request, code);
+    for (const { request } of this.#waiting.takeAll()) refuse(request, code);
   }
 
   /**
@@ -495,10 +551,11 @@ export class ShardTerm {
    * workspace until somebody has looked. What it decided before stands and is still appended.
    */
   #halt(ws: string, error: unknown): void {
-    this.#workspaces.delete(ws);
+    this.actors.drop(ws);
     const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     this.#halted.set(ws, reason);
     this.#alarmHalted(ws, reason);
+    for (const { request } of this.#waiting.take(ws)) refuse(request, "halted");
   }
 
   #alarmHalted(ws: string, reason: string): void {

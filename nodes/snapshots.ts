@@ -1,9 +1,22 @@
-import { hash } from "node:crypto";
+import { createHash } from "node:crypto";
 import type pg from "pg";
 
-import { SNAPSHOT_VERSION } from "../actors/snapshot.ts";
+import { decodeSnapshot } from "../actors/snapshot.ts";
 import { isUnavailable, openPool, withPostgres } from "../readmodel/connect.ts";
-import type { ShardPosition, SnapshotStore, WorkspaceSnapshot } from "./ports.ts";
+import type {
+  LoadedState,
+  ShardPosition,
+  SnapshotHead,
+  SnapshotIndex,
+  SnapshotStore,
+  WorkspaceSnapshot,
+} from "./ports.ts";
+
+/**
+ * Version of a row, and of what its content hash covers. Rows of version 1 do not say config_seq; the
+ * state in them is of the same version.
+ */
+const ROW_VERSION = 2;
 
 /**
  * A snapshot cannot be used: another version wrote it, or it is not what was written. The journal
@@ -15,11 +28,18 @@ export class SnapshotUnreadable extends Error {
   readonly outcome = "none";
 }
 
+/** A snapshot and the projection tell two stories of one workspace. */
+export class SnapshotDisagrees extends Error {
+  override readonly name = "SnapshotDisagrees";
+  readonly code = "snapshot-disagrees";
+  readonly outcome = "none";
+}
+
 export interface PostgresSnapshots extends SnapshotStore {
   close(): Promise<void>;
 }
 
-/** Loading a shard may read some hundred MB; saving is short. ms */
+/** A state of a busy workspace may have a hundred MB; most statements are short. ms */
 const STATEMENT_MS = 30_000;
 /** One per shard that is loaded or saved at once, and no more than Postgres can spare. */
 const CONNECTIONS_MAX = 4;
@@ -32,10 +52,12 @@ export function openSnapshots(postgresUrl: string): PostgresSnapshots {
     statementTimeoutMs: STATEMENT_MS,
   });
   return {
-    load: (shard, era) =>
-      withPostgres("load snapshots", "none", () =>
-        transaction(pool, READ, (client) => load(client, shard, era)),
+    index: (shard, era) =>
+      withPostgres("read the index of snapshots", "none", () =>
+        transaction(pool, READ, (client) => index(client, shard, era)),
       ),
+    states: (shard, era, names) =>
+      withPostgres("load snapshots", "none", () => states(pool, shard, era, names)),
     // When its end was not heard, the same save again is answered "saved" whether it landed or not.
     save: (position, changed) =>
       withPostgres("save snapshots", "unknown", () =>
@@ -84,15 +106,19 @@ interface SnapshotRow {
   readonly seq: string;
   readonly hash: string;
   readonly next_expiry_ms: string | null;
-  readonly state: Buffer;
+  readonly config_seq: string | null;
+  /** In an index only for rows of version 1. */
+  readonly state: Buffer | null;
   readonly content_hash: string;
+  /** Hash of the entry at `seq` as the projection has it; absent while it is being rebuilt. */
+  readonly projected?: string | null;
 }
 
-async function load(
+async function index(
   client: pg.PoolClient,
   shard: number,
   era: number,
-): ReturnType<SnapshotStore["load"]> {
+): Promise<SnapshotIndex | undefined> {
   const positions = await client.query<PositionRow>(
     `SELECT stream_seq, block_hash, epoch, at FROM snapshot_positions
       WHERE shard = $1 AND era = $2`,
@@ -101,8 +127,9 @@ async function load(
   const row = positions.rows[0];
   if (row === undefined) return undefined;
   const snapshots = await client.query<SnapshotRow>(
-    `SELECT ws, version, seq, hash, next_expiry_ms, state, content_hash FROM snapshots
-      WHERE shard = $1 AND era = $2 ORDER BY ws`,
+    `SELECT ws, version, seq, hash, next_expiry_ms, config_seq, content_hash,
+        CASE WHEN version = 1 THEN state END AS state
+      FROM snapshots WHERE shard = $1 AND era = $2 ORDER BY ws`,
     [shard, era],
   );
   const position = {
@@ -113,40 +140,88 @@ async function load(
     epoch: BigInt(row.epoch),
     at: row.at.getTime(),
   };
-  return { position, workspaces: snapshots.rows.map((found) => readSnapshot(found, shard)) };
+  return { position, workspaces: snapshots.rows.map((found) => readHead(found, shard)) };
 }
 
-function readSnapshot(row: SnapshotRow, shard: number): WorkspaceSnapshot {
-  const wayOut =
+async function states(
+  pool: pg.Pool,
+  shard: number,
+  era: number,
+  names: readonly string[],
+): Promise<readonly LoadedState[]> {
+  const found = await pool.query<SnapshotRow>({
+    name: "load-snapshots",
+    text: `SELECT s.ws, s.version, s.seq, s.hash, s.next_expiry_ms, s.config_seq, s.state,
+        s.content_hash, encode(e.hash, 'hex') AS projected
+      FROM snapshots s LEFT JOIN entries e ON e.ws = s.ws AND e.seq = s.seq
+      WHERE s.shard = $1 AND s.era = $2 AND s.ws = ANY($3)`,
+    values: [shard, era, names],
+  });
+  return found.rows.map((row) => {
+    const { ws } = row;
+    try {
+      return { ws, snapshot: readSnapshot(row, shard) };
+    } catch (fault) {
+      return { ws, fault: fault as Error };
+    }
+  });
+}
+
+function wayOut(shard: number): string {
+  return (
     `or remove this shard's ("DELETE FROM snapshots WHERE shard = ${shard}" and the same of ` +
-    "snapshot_positions): the journal rebuilds them";
-  if (row.version !== SNAPSHOT_VERSION) {
+    "snapshot_positions): the journal rebuilds them"
+  );
+}
+
+function readHead(row: SnapshotRow, shard: number): SnapshotHead {
+  if (row.version !== ROW_VERSION && row.version !== 1) {
     throw new SnapshotUnreadable(
       `the snapshot of workspace ${row.ws} is of version ${row.version}, and this Tarmac reads ` +
-        `${SNAPSHOT_VERSION}: start the version that wrote it, ${wayOut}`,
+        `1 to ${ROW_VERSION}: start the version that wrote it, ${wayOut(shard)}`,
     );
   }
-  const snapshot = {
+  // What was written before the column was there is read whole.
+  const configSeq =
+    row.version === 1
+      ? decodeSnapshot((row.state ?? Buffer.alloc(0)).toString("utf8")).configSeq
+      : BigInt(row.config_seq ?? "0");
+  return {
     ws: row.ws,
     seq: BigInt(row.seq),
     hash: row.hash,
     nextExpiryAt: row.next_expiry_ms === null ? undefined : Number(row.next_expiry_ms),
-    state: row.state.toString("utf8"),
+    configSeq,
   };
-  if (contentHash(snapshot) !== row.content_hash) {
+}
+
+function readSnapshot(row: SnapshotRow, shard: number): WorkspaceSnapshot {
+  const snapshot = { ...readHead(row, shard), state: row.state ?? Buffer.alloc(0) };
+  if (contentHash(snapshot, row.version) !== row.content_hash) {
     throw new SnapshotUnreadable(
       `the snapshot of workspace ${row.ws} at entry ${row.seq} is not what was written (its ` +
-        `content hash differs): check this Postgres and its disk, ${wayOut}`,
+        `content hash differs): check this Postgres and its disk, ${wayOut(shard)}`,
+    );
+  }
+  if (row.projected != null && row.projected !== row.hash) {
+    throw new SnapshotDisagrees(
+      `the snapshot of workspace ${row.ws} stands on entry ${row.seq} with hash ${row.hash}, and ` +
+        `the projection has ${row.projected} there. Compare both with the journal (tarmac verify), ` +
+        wayOut(shard),
     );
   }
   return snapshot;
 }
 
 /** SHA-256 over everything a row says, hex. */
-function contentHash(snapshot: WorkspaceSnapshot): string {
-  const { ws, seq, nextExpiryAt, state } = snapshot;
-  const facts = [SNAPSHOT_VERSION, ws, seq, snapshot.hash, nextExpiryAt ?? "none"].join("\n");
-  return hash("sha256", `${facts}\n${state}`);
+function contentHash(snapshot: WorkspaceSnapshot, version: number): string {
+  const { ws, seq, nextExpiryAt, configSeq, state } = snapshot;
+  const facts = [version, ws, seq, snapshot.hash, nextExpiryAt ?? "none"];
+  if (version > 1) facts.push(configSeq);
+  return createHash("sha256")
+    .update(`${facts.join("\n")}\n`)
+    .update(state)
+    .digest("hex");
 }
 
 async function save(
@@ -173,28 +248,66 @@ async function save(
     ],
   );
   if (moved.rowCount === 0) return "stale";
-  for (const snapshot of changed) {
-    // One by one: a state may be megabytes, and as a parameter of its own it goes as bytes.
-    await client.query({
-      name: "put-snapshot",
-      text: `INSERT INTO snapshots (shard, era, ws, version, seq, hash, next_expiry_ms, state,
-          content_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        ON CONFLICT (shard, era, ws) DO UPDATE SET
-          version = excluded.version, seq = excluded.seq, hash = excluded.hash,
-          next_expiry_ms = excluded.next_expiry_ms, state = excluded.state,
-          content_hash = excluded.content_hash`,
-      values: [
-        position.shard,
-        position.era,
-        snapshot.ws,
-        SNAPSHOT_VERSION,
-        String(snapshot.seq),
-        snapshot.hash,
-        snapshot.nextExpiryAt ?? null,
-        Buffer.from(snapshot.state, "utf8"),
-        contentHash(snapshot),
-      ],
-    });
-  }
+  for (const group of groupsOf(changed)) await put(client, position, group);
   return "saved";
+}
+
+/** Bytes of states that one statement carries, and how many rows. */
+const GROUP_BYTES = 1024 * 1024;
+const GROUP_ROWS = 256;
+
+/** Small states share a statement; a large one, of megabytes perhaps, goes alone. */
+function* groupsOf(changed: readonly WorkspaceSnapshot[]): Generator<readonly WorkspaceSnapshot[]> {
+  let group: WorkspaceSnapshot[] = [];
+  let bytes = 0;
+  for (const snapshot of changed) {
+    const full = group.length === GROUP_ROWS || bytes + snapshot.state.length > GROUP_BYTES;
+    if (full && group.length > 0) {
+      yield group;
+      group = [];
+      bytes = 0;
+    }
+    group.push(snapshot);
+    bytes += snapshot.state.length;
+  }
+  if (group.length > 0) yield group;
+}
+
+const COLUMNS = 7;
+
+async function put(
+  client: pg.PoolClient,
+  position: ShardPosition,
+  group: readonly WorkspaceSnapshot[],
+): Promise<void> {
+  const rows: string[] = [];
+  // As a parameter of its own a state goes as bytes.
+  const values: (string | number | Uint8Array | null)[] = [
+    position.shard,
+    position.era,
+    ROW_VERSION,
+  ];
+  for (const snapshot of group) {
+    const n = values.length;
+    const places = Array.from({ length: COLUMNS }, (_, i) => `$${n + 1 + i}`);
+    rows.push(`($1, $2, $3, ${places.join(", ")})`);
+    values.push(
+      snapshot.ws,
+      String(snapshot.seq),
+      snapshot.hash,
+      snapshot.nextExpiryAt ?? null,
+      String(snapshot.configSeq),
+      snapshot.state,
+      contentHash(snapshot, ROW_VERSION),
+    );
+  }
+  await client.query(
+    `INSERT INTO snapshots (shard, era, version, ws, seq, hash, next_expiry_ms, config_seq, state,
+        content_hash) VALUES ${rows.join(", ")}
+      ON CONFLICT (shard, era, ws) DO UPDATE SET
+        version = excluded.version, seq = excluded.seq, hash = excluded.hash,
+        next_expiry_ms = excluded.next_expiry_ms, config_seq = excluded.config_seq,
+        state = excluded.state, content_hash = excluded.content_hash`,
+    values,
+  );
 }

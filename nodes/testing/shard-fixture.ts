@@ -8,7 +8,13 @@ import { machineClock } from "../actor-clock.ts";
 import type { Journal } from "../journal.ts";
 import type { Log, LogFields } from "../log.ts";
 import type { ShardRequest } from "../mailbox.ts";
-import type { RecordStore, ShardPosition, SnapshotStore, WorkspaceSnapshot } from "../ports.ts";
+import type {
+  LoadedState,
+  RecordStore,
+  ShardPosition,
+  SnapshotStore,
+  WorkspaceSnapshot,
+} from "../ports.ts";
 import { type Recovered, recoverShard } from "../recovery.ts";
 import { saltSource } from "../salts.ts";
 import { type ShardPorts, ShardTerm } from "../shard.ts";
@@ -43,11 +49,21 @@ export class MemoryStores implements SnapshotStore, RecordStore {
   /** Thrown by every look-up, when set: Postgres is away. */
   away: Error | undefined;
 
-  async load() {
+  async index() {
     const { position } = this;
     if (this.away !== undefined) throw this.away;
     return await Promise.resolve(
       position === undefined ? undefined : { position, workspaces: [...this.snapshots.values()] },
+    );
+  }
+
+  async states(_shard: number, _era: number, names: readonly string[]) {
+    if (this.away !== undefined) throw this.away;
+    return await Promise.resolve(
+      names.flatMap((ws): LoadedState[] => {
+        const snapshot = this.snapshots.get(ws);
+        return snapshot === undefined ? [] : [{ ws, snapshot }];
+      }),
     );
   }
 
@@ -90,9 +106,11 @@ export async function beginShard(
   journal: Journal,
   stores = new MemoryStores(),
   place = PLACE,
+  overrides: Partial<ShardPorts> = {},
+  recoveredNow: () => void = () => undefined,
 ): Promise<TestShard> {
   const log = new MemoryLog();
-  const ports: ShardPorts & { readonly snapshots: SnapshotStore } = {
+  const ports: ShardPorts = {
     journal,
     snapshots: stores,
     records: stores,
@@ -102,8 +120,10 @@ export async function beginShard(
     sha256Hex: (text) => hash("sha256", text),
     salt: saltSource(),
     publishConfig: () => undefined,
+    ...overrides,
   };
   const recovered = await recoverShard(place, ports);
+  recoveredNow();
   return { term: new ShardTerm(place, recovered, ports), recovered, log, stores, ports };
 }
 
