@@ -8,8 +8,9 @@ import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { expect, onTestFinished, test } from "vitest";
 
 import { startTestNats, type TestServersOptions } from "../cli/provision/test-cluster.ts";
+import { DurabilityWatch } from "../nodes/durability-watch.ts";
 import { connectAs, login } from "../nodes/testing/bus-fixture.ts";
-import { knownUnfit, NotDurable, requireDurable } from "./durability.ts";
+import { NotDurable, requireDurable } from "./durability.ts";
 import { ensureJournals, ensureLosable, onceClusterLeads, replicasFor } from "./streams.ts";
 
 async function cluster(options: TestServersOptions = {}) {
@@ -43,10 +44,15 @@ test("one server that does not sync: the engine refuses to start, and names it",
   const warnings: string[] = [];
   await requireDurable(nc, system, false, (message) => warnings.push(message));
   expect(warnings).toEqual([expect.stringMatching(/^1 of the cluster's NATS servers did not/)]);
-  expect(await knownUnfit(system)).toEqual([]);
+  const found: (readonly string[])[] = [];
+  const watch = new DurabilityWatch(system, (problems) => found.push(problems));
+  onTestFinished(() => watch.stop());
+  await watch.look();
+  expect(found).toEqual([]);
   await nats.members[2]?.start();
-  await until(async () => (await knownUnfit(system)).length > 0);
-  expect(await knownUnfit(system)).toEqual([expect.stringContaining("tarmac-3 answers before")]);
+  await until(() => watch.look().then(() => found.length > 0));
+  await watch.look();
+  expect(found).toEqual([[expect.stringContaining("tarmac-3 answers before")]]);
 });
 
 test("a cluster that comes up: is waited for, then keeps three copies, made by two nodes at once", async () => {
