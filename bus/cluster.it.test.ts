@@ -24,7 +24,11 @@ async function cluster(options: TestServersOptions = {}) {
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 50));
+  const deadline = performance.now() + 50_000;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error("it did not come about within 50 s");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 const quiet = () => undefined;
@@ -35,6 +39,7 @@ test("one server that does not sync: the engine refuses to start, and names it",
       number === 3 ? config.replace("sync_interval: always", "") : config,
   });
   const refused = requireDurable(nc, system, false, quiet);
+  refused.catch(quiet);
   await expect(refused).rejects.toThrow(NotDurable);
   await expect(refused).rejects.toThrow(/- tarmac-3 answers before its disk does/);
   await expect(refused).rejects.not.toThrow(/tarmac-[12]/);
@@ -72,6 +77,8 @@ test("a cluster that comes up: is waited for, then keeps three copies, made by t
     onceClusterLeads(nc, prepare, (reason) => waits.push(reason)),
     onceClusterLeads(nc, prepare, quiet),
   ];
+  // Whichever fails is awaited below; should another wait fail first, it is no fault of its own.
+  for (const pending of [durable, ...prepared]) pending.catch(quiet);
   // Alone it cannot lead; whoever waits for it has to be told something meanwhile.
   await until(() => Promise.resolve(warnings.length > 0 && waits.length > 0));
   expect(warnings[0]).toMatch(/^waiting for NATS: only 1 of 3 servers .* before 2 do/);

@@ -56,8 +56,10 @@ export async function readDurability(
   nc: NatsConnection,
   system: ConnectOptions | undefined,
 ): Promise<Durability> {
-  const version = nc.info?.version ?? "unknown";
-  const problems = isOld(version) ? [tooOld(nc.info?.server_name ?? "nats-server", version)] : [];
+  // A connection that is away says nothing of a version; each server's own answer has it too.
+  const { version, server_name: name } = nc.info ?? {};
+  const isTooOld = version !== undefined && isOld(version);
+  const problems = isTooOld ? [tooOld(name ?? "nats-server", version)] : [];
   const unreadable = (problem: string): Durability => ({
     problems: [...problems, problem],
     waitsFor: undefined,
@@ -146,10 +148,10 @@ export function judge(answers: readonly ServerAnswer[]): Durability {
   }
   const size = clusterSize(keepers);
   const silent = Math.max(0, size - keepers.length);
-  return { problems, waitsFor: waitsFor(keepers, size), silent };
+  return { problems, waitsFor: missingQuorum(keepers, size), silent };
 }
 
-function waitsFor(keepers: readonly ServerAnswer[], size: number): string | undefined {
+function missingQuorum(keepers: readonly ServerAnswer[], size: number): string | undefined {
   const quorum = Math.floor(size / 2) + 1;
   if (keepers.length < quorum) {
     return `only ${keepers.length} of ${size} servers of the cluster answered, and nothing can be written before ${quorum} do: start the others`;
