@@ -63,6 +63,18 @@ const IDLE_MS = 60_000;
 /** An alarm that goes on is repeated this often, in ms. */
 const ALARM_MS = 60_000;
 
+/** What waits for Postgres, and stays in memory until then. */
+export interface KeepingStats {
+  /** Workspaces that the next snapshot is to have. */
+  readonly changed: number;
+  /** Entries since the last snapshot was cut: what another owner would replay. */
+  readonly entries: number;
+  /** Closed authorizations in memory. */
+  readonly closed: number;
+  /** For how long Postgres has not answered; absent while it does. */
+  readonly postgres_away_ms?: number;
+}
+
 /** How far each workspace was when the journal stood at `tail`. */
 interface Mark {
   readonly tail: StreamSeq;
@@ -99,7 +111,9 @@ export class Housekeeping {
   #hasBlock = false;
   #sweep: Iterator<WorkspaceState> | undefined;
   #ticking: Promise<void> | undefined;
-  #complained = false;
+  /** Since when Postgres does not answer, monotonic ms. */
+  #awaySince: number | undefined;
+  #awayAlarmAfter = 0;
   #alarmAfter = 0;
 
   constructor(
@@ -206,19 +220,50 @@ export class Housekeeping {
   async round(): Promise<void> {
     this.#ticking ??= this.#house()
       .then(
-        () => {
-          this.#complained = false;
-        },
-        (error: unknown) => {
-          // Postgres away: owners go on, memory grows, and it is said once.
-          if (!this.#complained) this.#ports.log.warn("housekeeping waits for Postgres", { error });
-          this.#complained = true;
-        },
+        () => this.#relieve(),
+        (error: unknown) => this.#complain(error),
       )
       .finally(() => {
         this.#ticking = undefined;
       });
     await this.#ticking;
+  }
+
+  /** Postgres away: owners go on and memory grows, so it is said again and again, with how much it is. */
+  #complain(error: unknown): void {
+    const now = this.#ports.clock.monotonicMs();
+    this.#awaySince ??= now;
+    if (now < this.#awayAlarmAfter) return;
+    this.#awayAlarmAfter = now + ALARM_MS;
+    const { shard } = this.#place;
+    this.#ports.log.alarm(
+      "Postgres is away: decisions go on, snapshots wait, and memory keeps what it would forget",
+      { shard, ...this.stats, error },
+    );
+  }
+
+  #relieve(): void {
+    if (this.#awaySince === undefined) return;
+    this.#ports.log.info("Postgres is back: snapshots go on", {
+      shard: this.#place.shard,
+      ...this.stats,
+    });
+    this.#awaySince = undefined;
+    this.#awayAlarmAfter = 0;
+  }
+
+  /** How much waits for Postgres. */
+  get stats(): KeepingStats {
+    let closed = 0;
+    for (const state of this.#term.workspaces.values()) closed += state.fading.length;
+    const since = this.#awaySince;
+    const now = this.#ports.clock.monotonicMs();
+    return {
+      changed: this.#dirty.size + (this.#cut?.dirty.size ?? 0),
+      entries: this.#entries,
+      closed,
+      ...(since === undefined ? {} : { postgres_away_ms: Math.round(now - since) }),
+    };
   }
 
   async #house(): Promise<void> {

@@ -299,6 +299,26 @@ describe("ShardActors", () => {
     expect(rig.term.stats.halted).toBe(1);
   });
 
+  test("Postgres away for long: said once a minute with how much waits, and that it is back", async () => {
+    const rig = await resting("ant");
+    await rig.ask("ant", { kind: "void", authorization: idOf(rig, 1), reason: "test" });
+    rig.stores.away = new Error("Postgres is away");
+    const levels = () =>
+      rig.shard.log.lines.filter(({ message }) => message.startsWith("Postgres is"));
+    for (const ms of [0, 30_000, 31_000]) {
+      rig.clock.now += ms;
+      await rig.keeping.round();
+    }
+    expect(levels()).toMatchObject([
+      { level: "alarm", fields: { changed: 1, closed: 1, postgres_away_ms: 0 } },
+      { level: "alarm", fields: { changed: 1, closed: 1, postgres_away_ms: 61_000 } },
+    ]);
+    rig.stores.away = undefined;
+    await rig.keeping.round();
+    expect(levels().at(-1)).toMatchObject({ level: "info" });
+    expect(rig.keeping.stats).not.toHaveProperty("postgres_away_ms");
+  });
+
   test("an open hold keeps its workspace in memory, renewals and all", async () => {
     const rig = await resting("ant");
     await rig.ask("ant", authorize(idOf(rig, 1)));
