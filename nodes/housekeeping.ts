@@ -25,6 +25,7 @@ import type {
 } from "./ports.ts";
 import type { Recovered, ShardPlace } from "./recovery.ts";
 import type { ShardTerm } from "./shard.ts";
+import { StateText } from "./state-text.ts";
 
 const TICK_MS = 1_000;
 /** A snapshot is due after so many entries, half a second of replay … */
@@ -57,6 +58,8 @@ export interface HousekeepingPorts {
   readonly idleMs?: number;
 }
 
+/** A state of so many bytes is remembered as large. */
+const LARGE_BYTES = 1024 * 1024;
 /** An actor that nobody used for so long leaves memory. ms */
 const IDLE_MS = 60_000;
 
@@ -109,6 +112,8 @@ export class Housekeeping {
   #cutAt: number;
   #cut: Cut | undefined;
   #hasBlock = false;
+  /** Room that large states are given, by what they had the last time. */
+  readonly #sizes = new Map<string, number>();
   #sweep: Iterator<WorkspaceState> | undefined;
   #ticking: Promise<void> | undefined;
   /** Since when Postgres does not answer, monotonic ms. */
@@ -334,12 +339,26 @@ export class Housekeeping {
     for (const ws of dirty) {
       const state = this.#term.workspaces.get(ws);
       // A halted one keeps its last snapshot.
-      if (state !== undefined) workspaces.push(await snapshotOf(state));
+      if (state !== undefined) workspaces.push(await this.#snapshot(state));
     }
     const position = { shard, era, seq, blockHash, epoch: this.#term.claim.epoch, at };
     const serial = this.#term.lastSerial;
     const needs = this.#term.sentSerial >= serial ? this.#term.tail.seq : undefined;
     this.#cut = { position, workspaces, dirty, serial, needs };
+  }
+
+  /** Writes an actor down, a piece a turn of the event loop, so that no command waits for all of it. */
+  async #snapshot(actor: WorkspaceState): Promise<WorkspaceSnapshot> {
+    const { ws, head, configSeq } = actor;
+    const nextExpiryAt = nextExpiry(actor);
+    const text = new StateText(this.#sizes.get(ws));
+    for (const piece of snapshotPieces(actor)) {
+      text.add(piece);
+      await turn();
+    }
+    const { state, stateHash } = text.end();
+    if (state.length >= LARGE_BYTES) this.#sizes.set(ws, Math.ceil(1.25 * state.length));
+    return { ws, seq: head.seq, hash: head.hash, nextExpiryAt, configSeq, state, stateHash };
   }
 
   async #saveCut(durable: StreamSeq): Promise<void> {
@@ -366,23 +385,4 @@ export class Housekeeping {
     this.#alarmAfter = now + ALARM_MS;
     this.#ports.log.alarm("ledger time and this machine's clock differ", { drift_ms: driftMs });
   }
-}
-
-/** Writes an actor down, a piece a turn of the event loop, so that no command waits for all of it. */
-async function snapshotOf(state: WorkspaceState): Promise<WorkspaceSnapshot> {
-  const { ws, head, configSeq } = state;
-  const nextExpiryAt = nextExpiry(state);
-  const pieces: Buffer[] = [];
-  for (const piece of snapshotPieces(state)) {
-    pieces.push(Buffer.from(piece, "utf8"));
-    await turn();
-  }
-  return {
-    ws,
-    seq: head.seq,
-    hash: head.hash,
-    nextExpiryAt,
-    configSeq,
-    state: Buffer.concat(pieces),
-  };
 }
