@@ -25,6 +25,7 @@ import type {
 } from "./ports.ts";
 import type { Recovered, ShardPlace } from "./recovery.ts";
 import type { ShardTerm } from "./shard.ts";
+import { StateText } from "./state-text.ts";
 
 const TICK_MS = 1_000;
 /** A snapshot is due after so many entries, half a second of replay … */
@@ -57,11 +58,25 @@ export interface HousekeepingPorts {
   readonly idleMs?: number;
 }
 
+/** A state of so many bytes is remembered as large. */
+const LARGE_BYTES = 1024 * 1024;
 /** An actor that nobody used for so long leaves memory. ms */
 const IDLE_MS = 60_000;
 
 /** An alarm that goes on is repeated this often, in ms. */
 const ALARM_MS = 60_000;
+
+/** What waits for Postgres, and stays in memory until then. */
+export interface KeepingStats {
+  /** Workspaces that the next snapshot is to have. */
+  readonly changed: number;
+  /** Entries since the last snapshot was cut: what another owner would replay. */
+  readonly entries: number;
+  /** Closed authorizations in memory. */
+  readonly closed: number;
+  /** For how long Postgres has not answered; absent while it does. */
+  readonly postgres_away_ms?: number;
+}
 
 /** How far each workspace was when the journal stood at `tail`. */
 interface Mark {
@@ -97,9 +112,13 @@ export class Housekeeping {
   #cutAt: number;
   #cut: Cut | undefined;
   #hasBlock = false;
+  /** Room that large states are given, by what they had the last time. */
+  readonly #sizes = new Map<string, number>();
   #sweep: Iterator<WorkspaceState> | undefined;
   #ticking: Promise<void> | undefined;
-  #complained = false;
+  /** Since when Postgres does not answer, monotonic ms. */
+  #awaySince: number | undefined;
+  #awayAlarmAfter = 0;
   #alarmAfter = 0;
 
   constructor(
@@ -206,19 +225,50 @@ export class Housekeeping {
   async round(): Promise<void> {
     this.#ticking ??= this.#house()
       .then(
-        () => {
-          this.#complained = false;
-        },
-        (error: unknown) => {
-          // Postgres away: owners go on, memory grows, and it is said once.
-          if (!this.#complained) this.#ports.log.warn("housekeeping waits for Postgres", { error });
-          this.#complained = true;
-        },
+        () => this.#relieve(),
+        (error: unknown) => this.#complain(error),
       )
       .finally(() => {
         this.#ticking = undefined;
       });
     await this.#ticking;
+  }
+
+  /** Postgres away: owners go on and memory grows, so it is said again and again, with how much it is. */
+  #complain(error: unknown): void {
+    const now = this.#ports.clock.monotonicMs();
+    this.#awaySince ??= now;
+    if (now < this.#awayAlarmAfter) return;
+    this.#awayAlarmAfter = now + ALARM_MS;
+    const { shard } = this.#place;
+    this.#ports.log.alarm(
+      "Postgres is away: decisions go on, snapshots wait, and memory keeps what it would forget",
+      { shard, ...this.stats, error },
+    );
+  }
+
+  #relieve(): void {
+    if (this.#awaySince === undefined) return;
+    this.#ports.log.info("Postgres is back: snapshots go on", {
+      shard: this.#place.shard,
+      ...this.stats,
+    });
+    this.#awaySince = undefined;
+    this.#awayAlarmAfter = 0;
+  }
+
+  /** How much waits for Postgres. */
+  get stats(): KeepingStats {
+    let closed = 0;
+    for (const state of this.#term.workspaces.values()) closed += state.fading.length;
+    const since = this.#awaySince;
+    const now = this.#ports.clock.monotonicMs();
+    return {
+      changed: this.#dirty.size + (this.#cut?.dirty.size ?? 0),
+      entries: this.#entries,
+      closed,
+      ...(since === undefined ? {} : { postgres_away_ms: Math.round(now - since) }),
+    };
   }
 
   async #house(): Promise<void> {
@@ -289,12 +339,26 @@ export class Housekeeping {
     for (const ws of dirty) {
       const state = this.#term.workspaces.get(ws);
       // A halted one keeps its last snapshot.
-      if (state !== undefined) workspaces.push(await snapshotOf(state));
+      if (state !== undefined) workspaces.push(await this.#snapshot(state));
     }
     const position = { shard, era, seq, blockHash, epoch: this.#term.claim.epoch, at };
     const serial = this.#term.lastSerial;
     const needs = this.#term.sentSerial >= serial ? this.#term.tail.seq : undefined;
     this.#cut = { position, workspaces, dirty, serial, needs };
+  }
+
+  /** Writes an actor down, a piece a turn of the event loop, so that no command waits for all of it. */
+  async #snapshot(actor: WorkspaceState): Promise<WorkspaceSnapshot> {
+    const { ws, head, configSeq } = actor;
+    const nextExpiryAt = nextExpiry(actor);
+    const text = new StateText(this.#sizes.get(ws));
+    for (const piece of snapshotPieces(actor)) {
+      text.add(piece);
+      await turn();
+    }
+    const { state, stateHash } = text.end();
+    if (state.length >= LARGE_BYTES) this.#sizes.set(ws, Math.ceil(1.25 * state.length));
+    return { ws, seq: head.seq, hash: head.hash, nextExpiryAt, configSeq, state, stateHash };
   }
 
   async #saveCut(durable: StreamSeq): Promise<void> {
@@ -321,23 +385,4 @@ export class Housekeeping {
     this.#alarmAfter = now + ALARM_MS;
     this.#ports.log.alarm("ledger time and this machine's clock differ", { drift_ms: driftMs });
   }
-}
-
-/** Writes an actor down, a piece a turn of the event loop, so that no command waits for all of it. */
-async function snapshotOf(state: WorkspaceState): Promise<WorkspaceSnapshot> {
-  const { ws, head, configSeq } = state;
-  const nextExpiryAt = nextExpiry(state);
-  const pieces: Buffer[] = [];
-  for (const piece of snapshotPieces(state)) {
-    pieces.push(Buffer.from(piece, "utf8"));
-    await turn();
-  }
-  return {
-    ws,
-    seq: head.seq,
-    hash: head.hash,
-    nextExpiryAt,
-    configSeq,
-    state: Buffer.concat(pieces),
-  };
 }

@@ -76,6 +76,8 @@ export interface SnapshotHead {
 export interface WorkspaceSnapshot extends SnapshotHead {
   /** As `actors/snapshot.ts` wrote it, in UTF-8. */
   readonly state: Uint8Array;
+  /** SHA-256 of the state, hex, where it was made while the state was written. */
+  readonly stateHash?: string;
 }
 
 /** Where the journal stood when the actors of a shard were written down. */

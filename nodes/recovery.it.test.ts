@@ -14,6 +14,7 @@ import { Housekeeping } from "./housekeeping.ts";
 import { type Journal, JournalBroken } from "./journal.ts";
 import { prepareShard } from "./recovery.ts";
 import { ShardTerm } from "./shard.ts";
+import { SnapshotDisagrees } from "./snapshots.ts";
 import { connectAs, journalOf, prepareStreams } from "./testing/bus-fixture.ts";
 import {
   authorize,
@@ -28,7 +29,7 @@ import {
   type TestShard,
 } from "./testing/shard-fixture.ts";
 
-const SHARDS = 8;
+const SHARDS = 12;
 const nats = await testNats({ shards: SHARDS });
 let nc: NatsConnection;
 let shardNumber = -1;
@@ -167,6 +168,61 @@ describe("recoverShard", () => {
     // A claim, not a block.
     stores.position = { ...position, seq: position.seq + 1 };
     await expect(begin(journal, place, stores)).rejects.toThrow(JournalBroken);
+  });
+});
+
+describe("recoverShard: a snapshot that cannot be used", () => {
+  /** A journal with a snapshot of `a` and `b`, and one more entry of `a` behind it. */
+  async function cut() {
+    const { journal, place, a, b } = nextPlace();
+    const stores = new MemoryStores();
+    const first = await begin(journal, place, stores);
+    await found(first.term, a);
+    await found(first.term, b);
+    stores.durable = 1_000_000;
+    await first.keeping.cutNow();
+    await send(first.term, a, authorize()).answer;
+    await first.term.stop();
+    stores.durable = 0;
+    const row = stores.snapshots.get(a);
+    if (row === undefined) throw new Error("no snapshot was cut");
+    return { journal, place, a, b, stores, row, entries: first.term.stats.entries };
+  }
+
+  test("a state that cannot be read: the whole journal is replayed, with an alarm", async () => {
+    const { journal, place, a, stores, row, entries } = await cut();
+    stores.snapshots.set(a, { ...row, state: Buffer.from('{"v":99}') });
+    const next = await begin(journal, place, stores);
+    expect(next.recovered.replayed).toBe(entries);
+    expect(next.log.lines).toContainEqual(
+      expect.objectContaining({
+        level: "alarm",
+        message: expect.stringContaining("whole journal"),
+      }),
+    );
+  });
+
+  test("a projection that disagrees halts that workspace alone", async () => {
+    const { journal, place, a, b, stores } = await cut();
+    const fault = new SnapshotDisagrees(`the snapshot of workspace ${a} stands on another entry`);
+    stores.states = async () => await Promise.resolve([{ ws: a, fault }]);
+    const next = await begin(journal, place, stores);
+    expect([...next.recovered.halted]).toEqual([[a, fault.message]]);
+    expect(next.term.actors.resting.has(b)).toBe(true);
+    const refused = await send(next.term, a, authorize()).answer;
+    expect(refused).toMatchObject({ kind: "refused", code: "halted" });
+  });
+
+  test("a state on another entry than the journal has halts the shard", async () => {
+    const { journal, place, a, stores, row } = await cut();
+    const other = { ...row, seq: row.seq + 1n, hash: "ab".repeat(32) };
+    const text = Buffer.from(row.state).toString("utf8");
+    const state = text
+      .replace(`"hash":"${row.hash}"`, `"hash":"${other.hash}"`)
+      .replace(`,"seq":"${row.seq}","staged"`, `,"seq":"${other.seq}","staged"`);
+    stores.snapshots.set(a, { ...other, state: Buffer.from(state) });
+    await expect(begin(journal, place, stores)).rejects.toThrow(/is not the one its snapshot has/);
+    stores.snapshots.delete(a);
   });
 });
 

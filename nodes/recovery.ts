@@ -21,6 +21,8 @@ export interface RecoveryPorts {
   readonly log: Log;
   /** False once the shard is to be another's: a long replay then ends early. */
   readonly isWanted?: () => boolean;
+  /** Bytes of entries that may wait for states to be loaded; 32 MiB unless given. */
+  readonly aheadBytesMax?: number;
 }
 
 /** The shard is no longer wanted here. Nothing was decided. */
@@ -117,7 +119,7 @@ class Preparation implements PreparedShard {
     this.#place = place;
     this.#ports = ports;
     this.#known = index?.position.seq ?? 0;
-    this.#replay = new Replay(place, index, ports.log);
+    this.#replay = new Replay(place, index, ports.log, ports.aheadBytesMax);
     this.#reached = this.#replay.from;
   }
 

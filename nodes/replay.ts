@@ -35,6 +35,7 @@ export class Replay {
   /** Entries of actors whose states are not loaded yet. */
   readonly #ahead = new Map<string, SealedEntry[]>();
   #aheadBytes = 0;
+  readonly #aheadBytesMax: number;
   readonly #place: ShardPlace;
   readonly #log: Log;
   /** The block that the snapshot was cut at is read again, to see that it is still the same. */
@@ -43,9 +44,15 @@ export class Replay {
   lastBlock = NO_BLOCK_HASH;
   entries = 0;
 
-  constructor(place: ShardPlace, index: SnapshotIndex | undefined, log: Log) {
+  constructor(
+    place: ShardPlace,
+    index: SnapshotIndex | undefined,
+    log: Log,
+    aheadBytesMax = AHEAD_BYTES_MAX,
+  ) {
     this.#place = place;
     this.#log = log;
+    this.#aheadBytesMax = aheadBytesMax;
     if (index === undefined) return;
     for (const head of index.workspaces) this.resting.set(head.ws, head);
     this.#check = index.position;
@@ -63,7 +70,7 @@ export class Replay {
 
   /** True when so much waits for states that they should be loaded first. */
   isFull(): boolean {
-    return this.#aheadBytes > AHEAD_BYTES_MAX;
+    return this.#aheadBytes > this.#aheadBytesMax;
   }
 
   take(message: JournalMessage): void {

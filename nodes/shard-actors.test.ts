@@ -13,6 +13,7 @@ import { agent, START, show } from "../actors/testing/world.ts";
 import { decodeOwnEntry } from "../ledger/codec.ts";
 import { authorizationId } from "../ledger/ids.ts";
 import { Housekeeping } from "./housekeeping.ts";
+import { recoverShard } from "./recovery.ts";
 import { HandClock, MemoryJournal, ProjectedStores } from "./testing/memory-journal.ts";
 import {
   authorize,
@@ -275,7 +276,7 @@ describe("ShardActors", () => {
       "stands on another entry",
       (rig) => {
         const row = rig.stores.snapshots.get("ant");
-        if (row !== undefined) rig.stores.snapshots.set("ant", { ...row, seq: row.seq + 1n });
+        if (row !== undefined) rig.stores.snapshots.set("ant", { ...row, seq: row.seq - 1n });
       },
     ],
     [
@@ -297,6 +298,53 @@ describe("ShardActors", () => {
     });
     expect((await rig.ask("bee", authorize(idOf(rig, 2)))).kind).toBe("decided");
     expect(rig.term.stats.halted).toBe(1);
+  });
+
+  test("zombie: a snapshot that is ahead ends the term, and nobody is answered or alarmed", async () => {
+    const rig = await resting("ant");
+    const row = rig.stores.snapshots.get("ant");
+    if (row === undefined) throw new Error("no snapshot was cut");
+    rig.stores.snapshots.set("ant", { ...row, seq: row.seq + 1n });
+    const sent = send(rig.term, "ant", authorize(idOf(rig, 1)), { arrivedAt: rig.clock.now });
+    expect(await rig.term.ended).toMatchObject({ kind: "conflict" });
+    expect(sent.answered).toBeUndefined();
+    expect(rig.shard.log.lines.filter(({ level }) => level === "alarm")).toEqual([]);
+  });
+
+  test("recovery: entries of many that wait for their states are folded in between", async () => {
+    const rig = await resting("ant", "bee");
+    for (const n of [1, 2, 3, 4]) {
+      await rig.ask("ant", authorize(idOf(rig, n)));
+      await rig.ask("bee", authorize(idOf(rig, 10 + n)));
+    }
+    rig.stop();
+    const { journal, stores, clock } = rig;
+    const log = rig.shard.log;
+    const ports = { journal, snapshots: stores, records: stores, clock, log, aheadBytesMax: 1 };
+    const recovered = await recoverShard(PLACE, ports);
+    expect(recovered.replayed).toBe(8);
+    expect([...recovered.workspaces.values()].map(({ openHolds }) => openHolds)).toEqual([4, 4]);
+    expect(recovered.resting.size).toBe(0);
+  });
+
+  test("Postgres away for long: said once a minute with how much waits, and that it is back", async () => {
+    const rig = await resting("ant");
+    await rig.ask("ant", { kind: "void", authorization: idOf(rig, 1), reason: "test" });
+    rig.stores.away = new Error("Postgres is away");
+    const levels = () =>
+      rig.shard.log.lines.filter(({ message }) => message.startsWith("Postgres is"));
+    for (const ms of [0, 30_000, 31_000]) {
+      rig.clock.now += ms;
+      await rig.keeping.round();
+    }
+    expect(levels()).toMatchObject([
+      { level: "alarm", fields: { changed: 1, closed: 1, postgres_away_ms: 0 } },
+      { level: "alarm", fields: { changed: 1, closed: 1, postgres_away_ms: 61_000 } },
+    ]);
+    rig.stores.away = undefined;
+    await rig.keeping.round();
+    expect(levels().at(-1)).toMatchObject({ level: "info" });
+    expect(rig.keeping.stats).not.toHaveProperty("postgres_away_ms");
   });
 
   test("an open hold keeps its workspace in memory, renewals and all", async () => {

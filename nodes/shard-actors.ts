@@ -30,6 +30,8 @@ export interface ActorListener {
   missed(ws: string): void;
   /** It cannot be trusted. */
   broken(ws: string, reason: string): void;
+  /** Another owner has worked since: this term is over, whatever it believes. */
+  outrun(reason: string): void;
 }
 
 /** States asked for in one statement. */
@@ -195,6 +197,12 @@ export class ShardActors {
     this.#loading.delete(ws);
     const head = this.#resting.get(ws);
     if (head === undefined || this.#stopped) return this.#tell(ws, undefined);
+    if (loaded !== undefined && "snapshot" in loaded && loaded.snapshot.seq > head.seq) {
+      const { seq } = loaded.snapshot;
+      this.#listener.outrun(`${ws} is at entry ${seq} in Postgres, and at ${head.seq} here`);
+      this.#tell(ws, undefined);
+      return;
+    }
     let state: WorkspaceState;
     try {
       state = read(head, loaded);

@@ -8,7 +8,7 @@
 import type { ConfigWriter } from "../bus/config-writer.ts";
 import { InvariantError } from "../ledger/assert.ts";
 import { writeBehind } from "./config-catch-up.ts";
-import { Housekeeping } from "./housekeeping.ts";
+import { Housekeeping, type KeepingStats } from "./housekeeping.ts";
 import { JournalBroken, type StreamSeq } from "./journal.ts";
 import type { Lease } from "./lease.ts";
 import type { ShardRequest } from "./mailbox.ts";
@@ -41,6 +41,8 @@ export interface OwnerStats {
   readonly shard: number;
   readonly phase: OwnerPhase;
   readonly term?: ShardStats;
+  /** What waits for Postgres. */
+  readonly keeping?: KeepingStats;
   readonly reason?: string;
 }
 
@@ -76,6 +78,7 @@ export class ShardOwner {
       shard: this.#place.shard,
       phase: this.#phase,
       ...(this.#term === undefined ? {} : { term: this.#term.stats }),
+      ...(this.#housekeeping === undefined ? {} : { keeping: this.#housekeeping.stats }),
       ...(this.#reason === undefined ? {} : { reason: this.#reason }),
     };
   }

@@ -131,6 +131,7 @@ export class ShardTerm {
       loaded: (ws, state) => this.#loaded(ws, state),
       missed: (ws) => this.#missed(ws),
       broken: (ws, reason) => this.#halt(ws, reason),
+      outrun: (reason) => this.abandon(reason),
     });
     this.#halted = recovered.halted;
     this.#tail = recovered.tail;

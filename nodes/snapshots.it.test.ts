@@ -11,6 +11,7 @@ import { testDatabase } from "../cli/provision/vitest-servers.ts";
 import type { ShardPosition, WorkspaceSnapshot } from "./ports.ts";
 import { migrate } from "./postgres/migrate.ts";
 import { openSnapshots, type PostgresSnapshots } from "./snapshots.ts";
+import { StateText } from "./state-text.ts";
 
 let snapshots: PostgresSnapshots;
 let pool: pg.Pool;
@@ -125,6 +126,16 @@ test("save: many small ones and a large one come back, whatever statements they 
   many.splice(300, 0, workspace("w-0299-large", 7n, "x".repeat(3_000_000)));
   await snapshots.save(position(8, 10), many);
   expect((await load(8, 1))?.workspaces).toEqual(many);
+});
+
+test("save: a state that was hashed while it was written is the same row", async () => {
+  const text = new StateText();
+  const pieces = ["{", '"words":"', "Müller 🚀".repeat(3_000), '"', "}"];
+  for (const piece of pieces) text.add(piece);
+  const { state, stateHash } = text.end();
+  expect(Buffer.from(state).toString("utf8")).toBe(pieces.join(""));
+  await snapshots.save(position(11, 10), [{ ...workspace("a", 7n), state, stateHash }]);
+  expect((await load(11, 1))?.workspaces).toEqual([workspace("a", 7n, pieces.join(""))]);
 });
 
 test("states: what is not what was saved is refused by its workspace, and the others come", async () => {

@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import type pg from "pg";
 
 import { decodeSnapshot } from "../actors/snapshot.ts";
@@ -216,12 +216,10 @@ function readSnapshot(row: SnapshotRow, shard: number): WorkspaceSnapshot {
 /** SHA-256 over everything a row says, hex. */
 function contentHash(snapshot: WorkspaceSnapshot, version: number): string {
   const { ws, seq, nextExpiryAt, configSeq, state } = snapshot;
-  const facts = [version, ws, seq, snapshot.hash, nextExpiryAt ?? "none"];
-  if (version > 1) facts.push(configSeq);
-  return createHash("sha256")
-    .update(`${facts.join("\n")}\n`)
-    .update(state)
-    .digest("hex");
+  const facts = [version, ws, seq, snapshot.hash, nextExpiryAt ?? "none"].join("\n");
+  if (version === 1) return createHash("sha256").update(`${facts}\n`).update(state).digest("hex");
+  const stateHash = snapshot.stateHash ?? hash("sha256", state);
+  return hash("sha256", `${facts}\n${configSeq}\n${stateHash}`);
 }
 
 async function save(
