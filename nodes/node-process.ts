@@ -54,7 +54,8 @@ export class NodeProcess {
 
   /**
    * Checks everything that must be so, then starts the threads.
-   * @throws BusUnreachable, NotDurable, StreamRefused, VersionRefused, MigrationRefused: each says what to do.
+   * @throws BusUnreachable, NotDurable, StreamRefused, VersionRefused, MigrationRefused: each says what
+   * to do.
    */
   static async start(config: NodeConfig, log: Log): Promise<NodeProcess> {
     const control = await connectBus({ ...config.nats, name: `${config.name} main` });

@@ -57,7 +57,7 @@ export async function startWorker(
       snapshots: losable(snapshots, postgres),
       records: losable(records, postgres),
       log,
-      ownership: (shard, owned) => (owned ? projector.own(shard) : projector.release(shard)),
+      ownership: (shard, isOwned) => (isOwned ? projector.own(shard) : projector.release(shard)),
       hurry: () => void projector.flush().catch(() => undefined),
     },
   );
