@@ -69,6 +69,60 @@ describe("owner", () => {
     expect(share(owners, "worker-0")).toBeGreaterThan(0.21);
   });
 
+  const anyMembers = fc.uniqueArray(
+    fc.record({
+      id: fc.stringMatching(/^[a-z]{1,8}-[0-9]$/),
+      weight: fc.integer({ min: 1, max: 1_000 }),
+    }),
+    { selector: ({ id }) => id, minLength: 2, maxLength: 8 },
+  );
+
+  test("rendezvous: whoever joins or leaves, with any weights, only its own shards move", () => {
+    fc.assert(
+      fc.property(anyMembers, fc.nat(), (all, pick) => {
+        const who = all[pick % all.length] as PlacementMember;
+        const without = all.filter(({ id }) => id !== who.id);
+        for (let shard = 0; shard < 64; shard++) {
+          const before = rendezvous(shard, without);
+          const after = rendezvous(shard, all);
+          // Read backwards this is the leave: what it had goes, the rest stays where it is.
+          expect([before, who.id]).toContain(after);
+        }
+      }),
+    );
+  });
+
+  test("rendezvous: a member whose weight grows only gains, and one whose weight shrinks only loses", () => {
+    fc.assert(
+      fc.property(anyMembers, fc.nat(), fc.integer({ min: 1, max: 1_000 }), (all, pick, more) => {
+        const index = pick % all.length;
+        const who = all[index] as PlacementMember;
+        const grown = all.with(index, { ...who, weight: who.weight + more });
+        for (let shard = 0; shard < 64; shard++) {
+          const after = rendezvous(shard, grown);
+          if (after !== who.id) expect(after).toBe(rendezvous(shard, all));
+        }
+      }),
+    );
+  });
+
+  test("rendezvous: a join takes its fair share by weight, of any members", () => {
+    const weights = fc.array(fc.integer({ min: 1, max: 10 }), { minLength: 1, maxLength: 6 });
+    fc.assert(
+      fc.property(weights, fc.integer({ min: 1, max: 10 }), (before, joins) => {
+        const after = members([...before, joins]);
+        const owners = ownersOf(after);
+        const ideal = joins / after.reduce((sum, { weight }) => sum + weight, 0);
+        // Five standard deviations of that many draws.
+        const slack = 5 * Math.sqrt((ideal * (1 - ideal)) / SHARDS.length);
+        expect(Math.abs(share(owners, `worker-${before.length}`) - ideal)).toBeLessThan(
+          slack + 0.01,
+        );
+      }),
+      { numRuns: 30 },
+    );
+  });
+
   test("rendezvous: of equal draws the lesser id wins", () => {
     const idle = [
       { id: "b", weight: 0 },

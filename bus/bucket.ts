@@ -15,6 +15,7 @@ import {
 import {
   headers,
   type Msg,
+  type MsgHdrs,
   type NatsConnection,
   nuid,
   type Subscription,
@@ -32,6 +33,8 @@ export interface BucketEntry {
   readonly revision: number;
   /** What the last writer put in {@link WriteOptions.note}; survives a delete. */
   readonly note: string | undefined;
+  /** Nobody deleted it: its time to live ended. */
+  readonly ranOut: boolean;
 }
 
 export interface WriteOptions {
@@ -80,14 +83,10 @@ export class Bucket {
     const message = await jsm.streams.getMessage(bucketStream(this.#name), {
       last_by_subj: subject,
     });
-    if (message === null) return { key, value: undefined, revision: 0, note: undefined };
-    const gone = message.header.has(OPERATION_HEADER) || message.header.has(MARKER_HEADER);
-    return {
-      key,
-      value: gone ? undefined : message.string(),
-      revision: message.seq,
-      note: message.header.get(NOTE_HEADER) || undefined,
-    };
+    if (message === null) {
+      return { key, value: undefined, revision: 0, note: undefined, ranOut: false };
+    }
+    return entryOf(key, message.header, () => message.string(), message.seq);
   }
 
   /**
@@ -247,17 +246,24 @@ export class BucketWatch {
 
   #take(message: Msg, seen: Set<string>): void {
     const key = message.subject.slice(bucketSubject(this.#bucket, "").length);
-    const header = message.headers;
-    const gone = header?.has(OPERATION_HEADER) === true || header?.has(MARKER_HEADER) === true;
-    if (gone) seen.delete(key);
+    const revision = streamSequence(message);
+    const entry = entryOf(key, message.headers, () => message.string(), revision);
+    if (entry.value === undefined) seen.delete(key);
     else seen.add(key);
-    this.#listener.changed({
-      key,
-      value: gone ? undefined : message.string(),
-      revision: streamSequence(message),
-      note: header?.get(NOTE_HEADER) || undefined,
-    });
+    this.#listener.changed(entry);
   }
+}
+
+function entryOf(
+  key: string,
+  header: MsgHdrs | undefined,
+  value: () => string,
+  revision: number,
+): BucketEntry {
+  const ranOut = header?.has(MARKER_HEADER) === true;
+  const gone = ranOut || header?.has(OPERATION_HEADER) === true;
+  const note = header?.get(NOTE_HEADER) || undefined;
+  return { key, value: gone ? undefined : value(), revision, note, ranOut };
 }
 
 function isHeartbeat(message: Msg): boolean {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { readClusterMap } from "../bus/cluster-map.ts";
 import { type ClusterFile, isAlive, readClusterFile } from "./cluster/cluster-file.ts";
 import { homeAt } from "./cluster/home.ts";
 import { cliConfig } from "./config.ts";
@@ -28,6 +29,7 @@ export async function status(options: { readonly json?: boolean }): Promise<void
     ...cluster.processes.map(({ name, pid }) => processStatus(name, pid)),
     await answersAt("gateway ready", `${cluster.gateway_url}/readyz`),
     await engineStatus(cluster, config.natsCa),
+    await shardsStatus(cluster, config.natsCa),
     await logsStatus(config.home),
     await answersAt("console answers", `${cluster.console_url}/healthz`),
   ];
@@ -58,16 +60,39 @@ async function answersAt(name: string, url: string): Promise<PartStatus> {
   }
 }
 
-async function engineStatus(cluster: ClusterFile, ca: string | undefined): Promise<PartStatus> {
-  const name = "engine";
+function engineStatus(cluster: ClusterFile, ca: string | undefined): Promise<PartStatus> {
+  return soon("engine", engineAnswers(cluster, ca));
+}
+
+function shardsStatus(cluster: ClusterFile, ca: string | undefined): Promise<PartStatus> {
+  return soon("shards", shardsOwned(cluster, ca));
+}
+
+async function soon(name: string, asked: Promise<PartStatus>): Promise<PartStatus> {
   const late = sleep(ANSWER_MS + 1_000, undefined, { ref: false }).then(() => {
     throw new Failure("NATS does not answer");
   });
   try {
-    return await Promise.race([engineAnswers(cluster, ca), late]);
+    return await Promise.race([asked, late]);
   } catch (error) {
     const detail = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
     return { detail, name, ok: false };
+  }
+}
+
+async function shardsOwned(cluster: ClusterFile, ca: string | undefined): Promise<PartStatus> {
+  const session = await EngineSession.openUrl(cluster.operator_url, ca);
+  try {
+    const { members, shards } = await readClusterMap(session.nc, ANSWER_MS);
+    const free = shards.filter(({ phase }) => phase === "free" || phase === "halted");
+    const by = `${members.length} worker(s)`;
+    const detail =
+      free.length === 0
+        ? `${shards.length} decided by ${by}`
+        : `${free.length} of ${shards.length} decided by nobody: see npx tarmac nodes`;
+    return { detail, name: "shards", ok: free.length === 0 };
+  } finally {
+    await session.close();
   }
 }
 

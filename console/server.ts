@@ -13,6 +13,7 @@ import { decisionsList } from "./api/decisions-list.ts";
 import { idResolve } from "./api/id-resolve.ts";
 import { liveOpen } from "./api/live-open.ts";
 import { liveTicketIssue } from "./api/live-ticket-issue.ts";
+import { nodesList } from "./api/nodes-list.ts";
 import { overviewShow } from "./api/overview-show.ts";
 import { receiptShow } from "./api/receipt-show.ts";
 import { sessionEnd } from "./api/session-end.ts";
@@ -33,6 +34,7 @@ const ROUTES = [
   consistencyShow,
   checkpointShow,
   idResolve,
+  nodesList,
 ] as const;
 
 /** No script, style, font or connection but our own, nothing inline, and no frame around it. */

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { ClusterMapWatch } from "../bus/cluster-map.ts";
 import type { NatsConnection } from "../bus/connect.ts";
 import { EntryEvents } from "../bus/entry-events.ts";
 import { openConsoleReads } from "../readmodel/console-reads.ts";
@@ -47,6 +48,7 @@ export async function startConsole(
     lines: (ws, from, to) => reads.lines(ws, from, to),
     warn: (message, fields) => log.warn(message, fields),
   });
+  const map = new ClusterMapWatch(nats);
   const sockets = new Map<LiveSocket, Session>();
   const services: ApiServices = {
     reads,
@@ -56,6 +58,7 @@ export async function startConsole(
     links: new SignInLinks(config.home),
     tickets: new LiveTickets(),
     feeds,
+    map,
     sockets,
     simulatedProviders: config.simulatedProviders,
     publicUrl: config.publicUrl,
@@ -68,6 +71,7 @@ export async function startConsole(
     for (const socket of [...sockets.keys()]) socket.close(1012, "the console restarts");
     await app.close();
     feeds.stop();
+    map.stop();
     await Promise.all([reads.close(), model.close()]);
   };
   try {

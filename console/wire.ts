@@ -40,6 +40,8 @@ export type ErrorCode =
   | "not-found"
   /** 503: Postgres is away; ask again. */
   | "postgres-unavailable"
+  /** 503: NATS is away; ask again. */
+  | "nats-unavailable"
   /** 503: too much is asked at once; ask again. */
   | "busy"
   /** 500: what is stored of the log is not what was signed. To be looked into, not retried. */
@@ -410,4 +412,36 @@ export interface LatestCheckpoint {
 export interface Resolved {
   /** A route of the page, such as `/operations/authorizations/auth_…`. */
   readonly path: string;
+}
+
+/** `GET /api/nodes`: who has which shard, a few seconds late at most. For operators and admins. */
+export interface NodeMap {
+  readonly at: Instant;
+  /** By id. */
+  readonly workers: readonly NodeWorker[];
+  readonly shards: readonly NodeShard[];
+}
+
+export interface NodeWorker {
+  readonly id: string;
+  readonly node: string;
+  /** Share of the shards, relative to the others. */
+  readonly weight: number;
+  /** Of Tarmac; left out by the first version. */
+  readonly version?: string;
+  readonly started_at?: Instant;
+  /** Shards that it has. */
+  readonly shards: readonly number[];
+}
+
+export interface NodeShard {
+  readonly shard: number;
+  readonly phase: "owned" | "taking" | "moving" | "halted" | "free";
+  /** Worker that has it. */
+  readonly owner?: string;
+  readonly epoch?: string;
+  /** Worker that is to have it. */
+  readonly wanted?: string;
+  /** Why it is halted, with the worker that says so. */
+  readonly reason?: string;
 }

@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
 import { type ConnectOptions, parseNatsUrl } from "../bus/connect.ts";
+import { WEIGHT_MAX } from "../bus/membership.ts";
 import { readNatsCa } from "../bus/nats-ca.ts";
 import { FIRST_ERA } from "../bus/subjects.ts";
 import { logOrigin } from "../ledger/checkpoint.ts";
@@ -21,6 +23,10 @@ export interface NodeConfig {
   readonly shards: number;
   readonly era: number;
   readonly workers: number;
+  /** Share of the shards that each of its workers gets, relative to other workers. */
+  readonly weight: number;
+  /** Of Tarmac. */
+  readonly version: string;
   /** With what the logs of the workspaces are signed; no keys: they are not. */
   readonly log: { readonly host: string; readonly keys: readonly KeySource[] };
   /** Rewritten every second while the node lives. */
@@ -47,11 +53,17 @@ export class ConfigRefused extends Error {
 const SHARDS_DEFAULT = 4;
 const SHARDS_MAX = 1_024;
 const WORKERS_MAX = 64;
+const WEIGHT_DEFAULT = 1;
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/;
 
 /** One worker for two cores: the other is for nats-server, Postgres and the gateway beside it. */
 function defaultWorkers(): number {
   return Math.max(1, Math.min(8, Math.floor(availableParallelism() / 2)));
+}
+
+function ownVersion(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
 }
 
 /** Reads environment and arguments. @throws ConfigRefused naming everything that is wrong with them. */
@@ -77,6 +89,8 @@ export function readNodeConfig(
     shards: readCount(env, "TARMAC_SHARDS", SHARDS_DEFAULT, SHARDS_MAX, problems),
     era: FIRST_ERA,
     workers: readCount(env, "TARMAC_WORKERS", defaultWorkers(), WORKERS_MAX, problems),
+    weight: readCount(env, "TARMAC_WEIGHT", WEIGHT_DEFAULT, WEIGHT_MAX, problems),
+    version: ownVersion(),
     log: { host: readLogHost(env, problems), keys: readKeySources(env, problems) },
     healthFile: flags.health ?? join(home, "nodes", `${name}.json`),
     init: flags.init,

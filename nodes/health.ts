@@ -11,9 +11,9 @@ export interface NodeHealth {
   readonly pid: number;
   /** When it was written; a node that lives writes every second. */
   readonly at: string;
-  /** Every shard that this node should own decides. */
+  /** Every shard that this node should own decides, here or with who is to hand it over. */
   readonly ready: boolean;
-  /** Shards that it should own and does not yet. */
+  /** Shards that it should own and that nobody decides. */
   readonly missing: readonly number[];
   readonly shards: readonly OwnerStats[];
   /** How far the projection of its shards is. */

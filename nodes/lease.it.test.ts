@@ -7,8 +7,9 @@ import { TimeoutError } from "@nats-io/nats-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import type { NatsConnection } from "../bus/connect.ts";
+import { leaseKey, type MemberAbout } from "../bus/membership.ts";
 import { testNats } from "../cli/provision/vitest-servers.ts";
-import { Lease, leaseKey, leaseSeconds } from "./lease.ts";
+import { Lease, leaseSeconds } from "./lease.ts";
 import { Members } from "./members.ts";
 import { connectAs, type FaultyConnection, faulty, prepareStreams } from "./testing/bus-fixture.ts";
 
@@ -31,8 +32,18 @@ let keys = 0;
 /** Leases of several workers on one shard that no other test has. */
 function leases(...owners: string[]): Lease[] {
   const key = leaseKey(keys++, 1);
-  return owners.map((owner) => new Lease(nc, key, owner, 1));
+  return owners.map((owner) => new Lease(nc, key, { owner, member: "m" }, 1));
 }
+
+const ABOUT: MemberAbout = {
+  version: "1.2.3",
+  worker: 0,
+  shards: 4,
+  run: "r",
+  startedAt: 1,
+  journal: { reads: 1, writes: 1 },
+  snapshot: { reads: 1, writes: 1 },
+};
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -67,7 +78,7 @@ describe("Lease", () => {
   });
 
   test("a renewal whose answer was lost is still its own", async () => {
-    const lease = new Lease(network.nc, leaseKey(keys++, 1), "a", 1);
+    const lease = new Lease(network.nc, leaseKey(keys++, 1), { owner: "a", member: "m" }, 1);
     expect(await lease.acquire()).toBe(true);
     network.fault = (subject) => (subject.startsWith("$KV.") ? "lost-reply" : "none");
     await expect(lease.renew()).rejects.toThrow(TimeoutError);
@@ -83,7 +94,8 @@ describe("Lease", () => {
 describe("Members", () => {
   test("know who joined, who left and who went silent", async () => {
     const join = async (id: string) => {
-      const members = new Members(nc, { id, node: "n", weight: 1 }, 1, () => undefined);
+      const self = { id, node: "n", weight: 1, about: ABOUT };
+      const members = new Members(nc, self, 1, () => undefined);
       await members.join();
       return members;
     };

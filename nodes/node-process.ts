@@ -21,6 +21,7 @@ import { migrate } from "./postgres/migrate.ts";
 import type { ShardBacklog } from "./projector.ts";
 import type { FromProjector, ProjectorWorkerData, ToProjector } from "./projector-thread.ts";
 import type { OwnerStats } from "./shard-owner.ts";
+import { refuseStrangers } from "./versions.ts";
 import type { FromWorker, ToWorker, WorkerStart } from "./worker.ts";
 
 const HEALTH_MS = 1_000;
@@ -53,7 +54,8 @@ export class NodeProcess {
 
   /**
    * Checks everything that must be so, then starts the threads.
-   * @throws BusUnreachable, NotDurable, StreamRefused, MigrationRefused: each says what to do.
+   * @throws BusUnreachable, NotDurable, StreamRefused, VersionRefused, MigrationRefused: each says what
+   * to do.
    */
   static async start(config: NodeConfig, log: Log): Promise<NodeProcess> {
     const control = await connectBus({ ...config.nats, name: `${config.name} main` });
@@ -64,6 +66,7 @@ export class NodeProcess {
         const replicas = replicasFor(control);
         await ensureJournals(control, { shards, era, replicas }, init);
         await ensureLosable(control, replicas);
+        await refuseStrangers(control, config);
       };
       await onceClusterLeads(control, prepare, (reason) => {
         log.warn("waiting for JetStream of the NATS cluster to take streams", { reason });
@@ -93,7 +96,9 @@ export class NodeProcess {
     this.#projector.on("message", (message: FromProjector) => this.#fromProjector(message));
     this.#follow(this.#projector, "projector");
     this.#workers = Array.from({ length: config.workers }, (_, index) => {
-      const start: WorkerStart = { nats, postgresUrl, node: name, index, shards, era };
+      const { weight, version } = config;
+      const place = { node: name, index, shards, era, weight, version };
+      const start: WorkerStart = { nats, postgresUrl, ...place };
       const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: start });
       worker.on("message", (message: FromWorker) => this.#fromWorker(message));
       this.#follow(worker, `worker ${index}`);

@@ -55,6 +55,8 @@ export interface ShardPorts {
   readonly periodsAt: PeriodsAt;
   readonly sha256Hex: Sha256Hex;
   readonly salt: () => string;
+  /** False when the lease ran out unnoticed, as it does for a worker that was stopped: the term is over. */
+  readonly mayDecide?: () => boolean;
   /** Takes the configuration of a workspace once it is in the journal. */
   readonly publishConfig: (ws: string, items: readonly ConfigItem[]) => void;
 }
@@ -224,7 +226,7 @@ export class ShardTerm {
   }
 
   #deliver(letter: Letter): void {
-    if (this.#phase !== "active") {
+    if (this.#phase !== "active" || this.#ports.mayDecide?.() === false) {
       const code = this.#phase === "unresolved" ? "append-unresolved" : "fail-closed";
       refuse(letter.request, code);
     } else if (this.#mailbox.size === 0 && !this.#batches.isFull()) {
@@ -380,7 +382,7 @@ export class ShardTerm {
   #expire(ws: string): void {
     if (this.actors.resting.get(ws)?.nextExpiryAt !== undefined) this.actors.want(ws);
     const state = this.workspaces.get(ws);
-    if (state === undefined || this.#halted.has(ws)) return;
+    if (state === undefined || this.#halted.has(ws) || this.#ports.mayDecide?.() === false) return;
     if (this.#phase !== "active" || this.#batches.isFull()) {
       this.#timer.set(ws, this.clock.now() + 50);
       return;

@@ -24,7 +24,7 @@ export type FromWorker =
   | {
       readonly kind: "stats";
       readonly index: number;
-      /** Shards that this worker should own and does not yet. */
+      /** Shards that this worker should own and that nobody decides yet. */
       readonly missing: readonly number[];
       readonly shards: readonly OwnerStats[];
     };
@@ -51,10 +51,7 @@ const worker = await ShardWorker.start(options, {
   hurry: () => say({ kind: "hurry" }),
 });
 const telling = setInterval(() => {
-  const shards = worker.stats;
-  const owned = new Set(shards.filter(({ phase }) => phase === "owning").map(({ shard }) => shard));
-  const missing = worker.due.filter((shard) => !owned.has(shard));
-  say({ kind: "stats", index, missing, shards });
+  say({ kind: "stats", index, missing: worker.missing, shards: worker.stats });
 }, STATS_MS);
 
 port.on("message", (_message: ToWorker) => {

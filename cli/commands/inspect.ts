@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { doctor } from "../doctor.ts";
 import { explain } from "../explain.ts";
+import { nodes } from "../nodes.ts";
 import { receipt } from "../receipt.ts";
 import { status } from "../status.ts";
 import { tail } from "../tail.ts";
@@ -12,6 +13,11 @@ export function addInspectCommands(tarmac: Command): void {
     .description("what runs on this machine, and whether a hold could be placed")
     .option("--json", "one JSON object")
     .action(status);
+  tarmac
+    .command("nodes")
+    .description("the workers that run, and which of them decides which shard")
+    .option("--json", "one JSON object")
+    .action(nodes);
   tarmac
     .command("doctor")
     .description("what is there, what is missing, and how to get it")

@@ -1,5 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
+import type { ClusterMapWatch } from "../../bus/cluster-map.ts";
 import { NAME_PATTERN } from "../../ledger/ids.ts";
 import type { ConsoleReads, KnownWorkspace } from "../../readmodel/console-reads.ts";
 import type { ReadModel } from "../../readmodel/read-model.ts";
@@ -30,6 +31,7 @@ export interface ApiServices {
   readonly links: SignInLinks;
   readonly tickets: LiveTickets;
   readonly feeds: Feeds;
+  readonly map: Pick<ClusterMapWatch, "whenReady">;
   /** Sockets that are open, with the session each belongs to. */
   readonly sockets: Map<LiveSocket, Session>;
   readonly simulatedProviders: readonly string[];

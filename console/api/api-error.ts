@@ -13,6 +13,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   internal: 500,
   invalid: 400,
   "log-broken": 500,
+  "nats-unavailable": 503,
   "not-found": 404,
   "postgres-unavailable": 503,
   unauthenticated: 401,

@@ -215,6 +215,17 @@ describe.skipIf(!hasChromium())("console in Chromium", () => {
     await context.close();
   });
 
+  test("nodes: every shard with the worker that decides it", async () => {
+    const { context, page, sins } = await signedIn("/operations/live");
+    await page.getByRole("link", { name: "Nodes" }).click();
+    await page.waitForURL("**/operations/nodes");
+    const decided = page.locator("tr[data-shard]").filter({ hasText: "Decides" });
+    await decided.filter({ hasText: "node-1-0" }).nth(3).waitFor();
+    expect(await decided.count()).toBe(4);
+    expect(sins).toEqual([]);
+    await context.close();
+  });
+
   test("r: any id leads to its page, an unknown one says so", async () => {
     const id = await call();
     const { context, page } = await signedIn(`/r/${id}`);
@@ -241,6 +252,7 @@ describe.skipIf(!hasChromium())("console in Chromium", () => {
       return [
         ["live", "/operations/live"],
         ["agents", "/operations/agents"],
+        ["nodes", "/operations/nodes"],
         ["authorization", `/operations/authorizations/${id}`],
         ["receipt", `/receipts/${id}`],
         ["design", "/design"],

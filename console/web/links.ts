@@ -2,6 +2,7 @@
 
 export const LIVE = "/operations/live";
 export const AGENTS = "/operations/agents";
+export const NODES = "/operations/nodes";
 export const SIGNED_OUT = "/signed-out";
 
 /** The page of one authorization. */

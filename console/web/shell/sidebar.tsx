@@ -1,9 +1,10 @@
 import { A } from "@solidjs/router";
 import Activity from "lucide-solid/icons/activity";
 import Bot from "lucide-solid/icons/bot";
+import Server from "lucide-solid/icons/server";
 import { For, type JSX } from "solid-js";
 import { Dynamic } from "solid-js/web";
-import { AGENTS, LIVE } from "../links.ts";
+import { AGENTS, LIVE, NODES } from "../links.ts";
 
 const SECTIONS = [
   {
@@ -11,6 +12,7 @@ const SECTIONS = [
     pages: [
       { href: LIVE, icon: Activity, name: "Live" },
       { href: AGENTS, icon: Bot, name: "Agents" },
+      { href: NODES, icon: Server, name: "Nodes" },
     ],
   },
 ] as const;

@@ -116,6 +116,7 @@ export function Failed(props: {
 
 const TITLES: Readonly<Record<string, string>> = {
   busy: "Too much is asked at once",
+  "nats-unavailable": "The nodes cannot be asked right now",
   "not-found": "There is no such thing",
   "postgres-unavailable": "The records cannot be read right now",
   unreachable: "The server does not answer",
