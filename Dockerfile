@@ -35,7 +35,7 @@ RUN npm pkg delete \
     && rm -rf node_modules/node-linux-* node_modules/.bin node_modules/.package-lock.json \
       node_modules/gpt-tokenizer/src node_modules/gpt-tokenizer/data node_modules/gpt-tokenizer/cjs \
     && mkdir /app.new /app.new/bench /app.new/console /app.new/console/web \
-    && mv LICENSE package.json node_modules actors bin bus cli docker gateway ledger nodes prices \
+    && mv LICENSE package.json node_modules actors bus cli docker gateway ledger nodes prices \
       readmodel /app.new/ \
     && mv bench/providers /app.new/bench/ \
     && mv console/web/dist /app.new/console/web/ && rm -rf console/web \
@@ -51,12 +51,12 @@ FROM ${RUNTIME_IMAGE}
 RUN echo 'tarmac:x:10001:10001:Tarmac:/var/lib/tarmac:/usr/sbin/nologin' >> /etc/passwd \
     && echo 'tarmac:x:10001:' >> /etc/group \
     && mkdir -p /var/lib/tarmac && chown 10001:10001 /var/lib/tarmac && chmod 700 /var/lib/tarmac \
-    && ln -s /app/bin/tarmac.mjs /usr/local/bin/tarmac
+    && ln -s /app/docker/start.ts /usr/local/bin/tarmac
 COPY --from=build /node/node /usr/local/bin/node
 COPY --from=build /app.new /app
 WORKDIR /app
 ENV NODE_ENV=production TARMAC_HOME=/var/lib/tarmac TARMAC_BIND=0.0.0.0
 USER 10001:10001
 EXPOSE 8080 8090
-ENTRYPOINT ["node", "/app/docker/start.ts"]
+ENTRYPOINT ["tarmac"]
 CMD ["--help"]

@@ -21,7 +21,7 @@ import { programOf } from "./start.ts";
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
 
-const KEPT = ["actors", "bench/providers", "bin", "bus", "cli", "console", "docker", "gateway"];
+const KEPT = ["actors", "bench/providers", "bus", "cli", "console", "docker", "gateway"];
 const KEPT_TOO = ["ledger", "nodes", "prices", "readmodel"];
 /** Part of the image's sources that none of its processes runs. */
 const UNUSED =

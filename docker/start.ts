@@ -1,5 +1,6 @@
+#!/usr/bin/env node
 /**
- * What the image starts. It becomes the process that its first argument names, under the same number,
+ * `tarmac` in the image. It becomes the process that its first argument names, under the same number,
  * so that a container has one process and its signals reach it.
  */
 import { fileURLToPath } from "node:url";
