@@ -33,7 +33,7 @@ export async function startPostgresContainer(
     args: ["-c", `port=${port}`, "-c", `listen_addresses=${HOST}`, "-c", "timezone=UTC"],
     env: {
       POSTGRES_DB: "postgres",
-      POSTGRES_INITDB_ARGS: "--encoding=UTF8 --locale=C",
+      POSTGRES_INITDB_ARGS: "--encoding=UTF8 --locale=C --data-checksums",
       POSTGRES_PASSWORD: password,
       POSTGRES_USER: "tarmac",
     },
