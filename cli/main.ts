@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { BusUnreachable } from "../bus/connect.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
+import { addComposeCommands } from "./commands/compose.ts";
 import { addConfigureCommands } from "./commands/configure.ts";
 import { addInspectCommands } from "./commands/inspect.ts";
 import { addLedgerCommands } from "./commands/ledger.ts";
@@ -24,6 +25,7 @@ function program(): Command {
     .showHelpAfterError("(add --help to see what it takes)")
     .exitOverride();
   addClusterCommands(tarmac);
+  addComposeCommands(tarmac);
   addConfigureCommands(tarmac);
   addInspectCommands(tarmac);
   addLedgerCommands(tarmac);

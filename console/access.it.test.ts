@@ -22,9 +22,11 @@ let secret: string;
 
 const INDEX = "<!doctype html><title>Tarmac</title>";
 
+const nats = await testNats();
+
 beforeAll(async () => {
   world = await startConsoleWorld({
-    nats: await testNats(),
+    nats,
     postgresUrl: await testDatabase(),
     workspaces: ["acme", "zeta"],
     simulatedProviders: ["acme"],

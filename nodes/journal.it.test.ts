@@ -169,11 +169,11 @@ describe("append", () => {
   test("server away: unknown, and never appended twice after it is back", async () => {
     const journal = journalOf(nc, nc);
     const claim = await journal.claim("a");
-    process.kill(nats.pid, "SIGSTOP");
+    nats.members[0]?.pause();
     await expect.poll(() => isStopped(nats.pid)).toBe(true);
     const bytes = block(claim);
     const outcome = await journal.append(bytes, claim.seq, claim);
-    process.kill(nats.pid, "SIGCONT");
+    nats.members[0]?.resume();
     expect(outcome.kind).toBe("unknown");
     let resolution = await journal.resolve(bytes, claim.seq).catch(() => "fault");
     for (let i = 0; i < 50 && resolution !== "ours"; i++) {

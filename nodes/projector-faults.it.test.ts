@@ -30,7 +30,7 @@ afterEach(async () => {
 });
 
 async function startServers() {
-  const servers = await startTestServers({ shards: 2 });
+  const servers = await startTestServers({ asProcesses: true, shards: 2 });
   open.push(() => servers.stop());
   const nc = await connectAs(servers.nats, "node");
   open.push(() => nc.close());

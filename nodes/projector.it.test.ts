@@ -14,7 +14,6 @@ import { afterEach, beforeAll, expect, test } from "vitest";
 
 import type { NatsConnection } from "../bus/connect.ts";
 import { journalStream } from "../bus/subjects.ts";
-import type { RunningNats } from "../cli/provision/nats-server.ts";
 import { testDatabase, testNats } from "../cli/provision/vitest-servers.ts";
 import { migrate } from "./postgres/migrate.ts";
 import { differences } from "./postgres/testing/audit.ts";
@@ -25,14 +24,13 @@ import type { FromProjector, ToProjector } from "./projector-thread.ts";
 import { connectAs, login, prepareStreams } from "./testing/bus-fixture.ts";
 
 const ON_LINUX = process.platform === "linux";
-let nats: RunningNats;
+const nats = await testNats({ shards: 16 });
 let nc: NatsConnection;
 /** Each test takes shards of its own, and a database of its own. */
 let shards = 0;
 const open: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
-  nats = await testNats({ shards: 16 });
   nc = await connectAs(nats, "node");
   await prepareStreams(nc, 16);
   return async () => {

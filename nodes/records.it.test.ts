@@ -18,10 +18,11 @@ let url: string;
 const IDEMPOTENCY = "ab".repeat(32);
 let authorization: string;
 
+const nats = await testNats();
+
 beforeAll(async () => {
   url = await testDatabase();
   await migrate(url);
-  const nats = await testNats();
   const nc = await connectAs(nats, "node");
   await prepareStreams(nc);
   ledger = new TestLedger(nc, 2, ["acme", "other"]);

@@ -16,10 +16,11 @@ import { openReadModel, type ReadModel } from "./read-model.ts";
 let model: ReadModel;
 let ledger: TestLedger;
 
+const nats = await testNats();
+
 beforeAll(async () => {
   const url = await testDatabase();
   await migrate(url);
-  const nats = await testNats();
   const nc = await connectAs(nats, "node");
   await prepareStreams(nc);
   ledger = new TestLedger(nc, 0, ["acme", "zeta"]);

@@ -19,6 +19,8 @@ export const FOLDERS: Readonly<Record<string, FolderRule>> = {
   "console/web": { imports: ["ledger"], files: ["console/wire.ts"] },
   // The command starts nodes, gateway, console and simulators as processes, by path.
   cli: { imports: ["ledger", "actors", "bus", "prices", "readmodel"] },
+  // What is in the image besides the programs; it starts them by path.
+  docker: { imports: ["cli"] },
   sdk: { imports: ["ledger"] },
   bench: {
     imports: [

@@ -7,6 +7,14 @@ export interface ProvisionConfig {
   readonly cacheDir: string;
   /** `TARMAC_NATS_SERVER`: the nats-server to use, and no other. */
   readonly natsServer?: string;
+  /** `TARMAC_TEST_CONTAINERS=1`: servers of tests run in containers of these. */
+  readonly testImages?: TestImages;
+}
+
+/** Images, named as docker-compose.yml names them. */
+export interface TestImages {
+  readonly nats: string;
+  readonly postgres: string;
 }
 
 /** Reads the variables that decide where servers come from. */
@@ -18,5 +26,13 @@ export function provisionConfig(env: NodeJS.ProcessEnv = process.env): Provision
   return {
     cacheDir: join(cache, "tarmac"),
     ...(natsServer === undefined || natsServer === "" ? {} : { natsServer }),
+    ...(env["TARMAC_TEST_CONTAINERS"] === "1" ? { testImages: testImages(env) } : {}),
+  };
+}
+
+function testImages(env: NodeJS.ProcessEnv): TestImages {
+  return {
+    nats: env["NATS_IMAGE"] || "nats:2.15.1-alpine",
+    postgres: env["POSTGRES_IMAGE"] || "postgres:18-bookworm",
   };
 }

@@ -10,7 +10,7 @@ import {
   renderNatsConfig,
   routePassword,
 } from "./nats-config.ts";
-import { NatsProcess } from "./nats-member.ts";
+import { type LaunchNats, NatsProcess } from "./nats-member.ts";
 import {
   certificatesOf,
   loginsOf,
@@ -36,6 +36,8 @@ export interface NatsClusterOptions {
   readonly tls?: NatsTlsFiles;
   /** What becomes of a server's configuration before it starts; `number` counts from 1. */
   readonly alter?: (config: string, number: number) => string;
+  /** How to start each, if not as `binary`. */
+  readonly launch?: LaunchNats | undefined;
 }
 
 const HOST = "127.0.0.1";
@@ -97,6 +99,7 @@ async function prepare(options: NatsClusterOptions): Promise<{
       config: alter === undefined ? config : alter(config, index + 1),
       logFile: join(logsDir, `nats-${index + 1}.log`),
       system: natsLogin("system", `${clientHost}:${port}`, passwords.system, ca),
+      launch: options.launch,
     });
   });
   return {

@@ -30,6 +30,17 @@ export interface NatsMember {
   readonly stop: () => Promise<ChildExit>;
 }
 
+/** Starts a nats-server otherwise than as a child process: in a container. */
+export type LaunchNats = (spec: {
+  readonly name: string;
+  readonly configFile: string;
+  readonly dir: string;
+  readonly logFile: string;
+}) => Promise<Launched>;
+
+/** A child that may be out of reach of a signal from here. */
+type Launched = RunningChild & { readonly signal?: (signal: NodeJS.Signals) => void };
+
 export interface MemberSpec {
   readonly name: string;
   /** Path of a nats-server. */
@@ -43,6 +54,8 @@ export interface MemberSpec {
   /** How `system` connects to this server alone. */
   readonly system: NatsLogin;
   readonly predecessorMsMax?: number;
+  /** Instead of `binary`. */
+  readonly launch?: LaunchNats | undefined;
 }
 
 /** Time for JetStream to read its streams back, which it does before it accepts connections. */
@@ -53,7 +66,7 @@ const ANSWER_MS = 2_000;
 /** A nats-server as a child process; `start` first. */
 export class NatsProcess implements NatsMember {
   readonly #spec: MemberSpec;
-  #child: RunningChild | undefined;
+  #child: Launched | undefined;
 
   constructor(spec: MemberSpec) {
     this.#spec = spec;
@@ -77,13 +90,14 @@ export class NatsProcess implements NatsMember {
 
   /** Starts the process and returns at once. @throws Error when one already runs on its directory. */
   async launch(): Promise<void> {
-    const { dir, config, binary, logFile, predecessorMsMax } = this.#spec;
+    const { dir, config, binary, logFile, name, predecessorMsMax } = this.#spec;
     const configFile = join(dir, "server.conf");
     await mkdir(dir, { recursive: true, mode: 0o700 });
     // JetStream takes no lock on its store: two servers on it would destroy it.
     await awaitPredecessor("nats-server", join(dir, "pid"), configFile, predecessorMsMax);
     await writeFile(configFile, config, { mode: 0o600 });
-    this.#child = await startChild({
+    this.#child = await this.#spec.launch?.({ configFile, dir, logFile, name });
+    this.#child ??= await startChild({
       name: "nats-server",
       command: binary,
       args: ["-c", configFile],
@@ -164,7 +178,7 @@ export class NatsProcess implements NatsMember {
     return connect({ ...this.#spec.system, reconnect: false, timeout: ANSWER_MS });
   }
 
-  #running(): RunningChild {
+  #running(): Launched {
     if (this.#child === undefined) throw new Error(`${this.name} was never started`);
     return this.#child;
   }
@@ -172,6 +186,7 @@ export class NatsProcess implements NatsMember {
   #signal(signal: NodeJS.Signals): void {
     const child = this.#running();
     if (child.exit() !== undefined) return;
+    if (child.signal !== undefined) return child.signal(signal);
     try {
       // The whole group: a shell may stand between (see processes.ts).
       process.kill(-child.pid, signal);

@@ -12,7 +12,7 @@ import {
   natsPasswords,
   renderNatsConfig,
 } from "./nats-config.ts";
-import { type NatsMember, NatsProcess } from "./nats-member.ts";
+import { type LaunchNats, type NatsMember, NatsProcess } from "./nats-member.ts";
 import type { ChildExit } from "./processes.ts";
 
 export interface NatsOptions {
@@ -33,6 +33,8 @@ export interface NatsOptions {
   readonly tls?: NatsTlsFiles;
   /** How long a server of an earlier start may take to end; 15,000 unless given. */
   readonly predecessorMsMax?: number;
+  /** How to start it, if not as `binary`. */
+  readonly launch?: LaunchNats | undefined;
 }
 
 export interface RunningNats {
@@ -88,6 +90,7 @@ export async function startNats(options: NatsOptions): Promise<RunningNats> {
       config: await renderNatsConfig(values),
       logFile,
       system: logins.system,
+      launch: options.launch,
       ...(predecessorMsMax === undefined ? {} : { predecessorMsMax }),
     });
     await server.launch();

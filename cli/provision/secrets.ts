@@ -3,9 +3,16 @@ import { chmod, link, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * The secret kept in a file of mode 0600, made of 192 random bits when there is none yet. Of two
- * processes that make it at once, both get the same. It begins with a letter and holds only
- * letters, digits, `-` and `_`, so it needs no quoting in a URL or in a NATS configuration.
+ * 192 random bits that begin with a letter and are written with letters, digits, `-` and `_` only, so
+ * they need no quoting in a URL, in a NATS configuration, or in a file of variables.
+ */
+export function newSecret(): string {
+  return `k${randomBytes(24).toString("base64url")}`;
+}
+
+/**
+ * The secret kept in a file of mode 0600, a new one when there is none yet. Of two processes that
+ * make it at once, both get the same.
  *
  * @throws Error when the file is empty or the directory cannot be written.
  */
@@ -15,7 +22,7 @@ export async function readOrCreateSecret(path: string): Promise<string> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const draft = `${path}.${process.pid}.${randomBytes(4).toString("hex")}`;
   try {
-    await writeFile(draft, `k${randomBytes(24).toString("base64url")}\n`, { mode: 0o600 });
+    await writeFile(draft, `${newSecret()}\n`, { mode: 0o600 });
     // A link either makes the whole file appear under its name, or fails because one is there.
     await link(draft, path).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== "EEXIST") throw error;

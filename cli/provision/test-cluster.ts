@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { provisionConfig } from "./config.ts";
+import { provisionConfig, type TestImages } from "./config.ts";
 import { findNatsServer } from "./nats-binary.ts";
 import { startNatsCluster } from "./nats-cluster.ts";
 import type { NatsTlsFiles } from "./nats-config.ts";
@@ -20,6 +20,8 @@ export interface TestServersOptions {
   readonly tls?: NatsTlsFiles;
   /** Of a cluster: what becomes of a server's configuration; `number` counts from 1. */
   readonly alter?: (config: string, number: number) => string;
+  /** The caller starts or stops the programs themselves: they never run in containers. */
+  readonly asProcesses?: boolean;
 }
 
 export interface TestServers {
@@ -43,7 +45,7 @@ const SHARDS = 4;
  * @throws Error when one of them cannot be found or started; nothing is left running then.
  */
 export async function startTestServers(options: TestServersOptions = {}): Promise<TestServers> {
-  const postgres = await startTestPostgres();
+  const postgres = await startTestPostgres(options);
   let nats: RunningNats;
   try {
     nats = await startTestNats(options);
@@ -69,15 +71,13 @@ export async function startTestServers(options: TestServersOptions = {}): Promis
 export async function startTestNats(
   options: TestServersOptions = {},
 ): Promise<Disposable<RunningNats>> {
-  const { cacheDir, natsServer } = provisionConfig();
-  const { path } = await findNatsServer({
-    cacheDir,
-    ...(natsServer === undefined ? {} : { explicitPath: natsServer }),
-    onProgress: tellIfFetching,
-  });
+  const images = testImages(options);
+  const launch = images && (await containers()).natsInContainers(images);
+  const binary = launch === undefined ? await natsBinary() : "";
   return disposable("tarmac-nats-", (dir) => {
     const shared = {
-      binary: path,
+      binary,
+      launch,
       dir: join(dir, "nats"),
       keysDir: join(dir, "keys"),
       shards: options.shards ?? SHARDS,
@@ -95,12 +95,29 @@ export async function startTestNats(
   });
 }
 
+async function natsBinary(): Promise<string> {
+  const { cacheDir, natsServer } = provisionConfig();
+  const { path } = await findNatsServer({
+    cacheDir,
+    ...(natsServer === undefined ? {} : { explicitPath: natsServer }),
+    onProgress: tellIfFetching,
+  });
+  return path;
+}
+
 /**
  * Starts a Postgres of its own; making its data takes most of a second.
  *
  * @throws Error when it does not start.
  */
-export function startTestPostgres(): Promise<Disposable<RunningPostgres>> {
+export async function startTestPostgres(
+  options: Pick<TestServersOptions, "asProcesses"> = {},
+): Promise<Disposable<RunningPostgres>> {
+  const images = testImages(options);
+  if (images !== undefined) {
+    const { startPostgresContainer } = await containers();
+    return disposable("tarmac-postgres-", (dir) => startPostgresContainer(images, dir));
+  }
   return disposable("tarmac-postgres-", (dir) =>
     startPostgres({
       dir: join(dir, "postgres"),
@@ -108,6 +125,15 @@ export function startTestPostgres(): Promise<Disposable<RunningPostgres>> {
       logFile: join(dir, "logs", "postgres.log"),
     }),
   );
+}
+
+function testImages({ asProcesses }: TestServersOptions): TestImages | undefined {
+  return asProcesses === true ? undefined : provisionConfig().testImages;
+}
+
+/** Loaded where it is used: its package is there for development only. */
+function containers(): Promise<typeof import("./test-containers.ts")> {
+  return import("./test-containers.ts");
 }
 
 /** A new database on the server of `adminUrl`, empty or a copy of `template`; returns its URL. */

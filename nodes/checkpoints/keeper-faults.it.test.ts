@@ -31,7 +31,7 @@ afterEach(async () => {
 });
 
 test("postgres: killed under load three times, the chain of checkpoints goes on and is true", async () => {
-  const servers = await startTestServers({ shards: 2 });
+  const servers = await startTestServers({ asProcesses: true, shards: 2 });
   open.push(() => servers.stop());
   const nc = await connectAs(servers.nats, "node");
   open.push(() => nc.close());

@@ -14,7 +14,6 @@ import { afterEach, beforeAll, expect, test } from "vitest";
 
 import type { World } from "../../actors/testing/world.ts";
 import type { NatsConnection } from "../../bus/connect.ts";
-import type { RunningNats } from "../../cli/provision/nats-server.ts";
 import { testDatabase, testNats } from "../../cli/provision/vitest-servers.ts";
 import { parseCheckpoint } from "../../ledger/checkpoint.ts";
 import { leafHash, TreeFrontier } from "../../ledger/merkle.ts";
@@ -36,13 +35,12 @@ import { type CheckpointKeeper, type KeeperOptions, startKeeper } from "./keeper
 
 const SHARDS = 16;
 const KEY = newLogKeyLine();
-let nats: RunningNats;
+const nats = await testNats({ shards: SHARDS });
 let nc: NatsConnection;
 let shards = 0;
 const open: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
-  nats = await testNats({ shards: SHARDS });
   nc = await connectAs(nats, "node");
   await prepareStreams(nc, SHARDS);
   return async () => {
