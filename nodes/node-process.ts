@@ -83,6 +83,7 @@ export class NodeProcess {
     const { shards, era, postgresUrl, name, log: signing } = config;
     const nats = loginOf(config.nats);
     this.#projector = new Worker(new URL("./projector-thread.ts", import.meta.url), {
+      name: "projector",
       workerData: {
         postgresUrl,
         nats,
@@ -94,7 +95,10 @@ export class NodeProcess {
     this.#follow(this.#projector, "projector");
     this.#workers = Array.from({ length: config.workers }, (_, index) => {
       const start: WorkerStart = { nats, postgresUrl, node: name, index, shards, era };
-      const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: start });
+      const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+        name: `worker ${index}`,
+        workerData: start,
+      });
       worker.on("message", (message: FromWorker) => this.#fromWorker(message));
       this.#follow(worker, `worker ${index}`);
       return worker;
