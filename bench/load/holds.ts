@@ -25,6 +25,9 @@ export const BOUND: UsageBound = {
   web_search: 0n,
 };
 
+/** What such a call then used. */
+export const USED = { cache_read: 1_200n, input: 2_400n, output: 380n } as const;
+
 /** Longer than any takeover: a bench counts what is slow, it does not fail. */
 const PATIENCE: RequestOptions = { deadlineMs: 15_000, tryTimeoutMs: 10_000 };
 
@@ -72,7 +75,7 @@ export async function settleHold(
       final: true,
       kind: "settle",
       part: "1",
-      usage: { cache_read: 1_200n, input: 2_400n, output: 380n },
+      usage: USED,
     },
     patience,
   );

@@ -7,7 +7,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type JetStreamManager, jetstreamManager } from "@nats-io/jetstream";
 import { headers, type NatsConnection } from "@nats-io/nats-core";
 import { connectBus } from "../../bus/connect.ts";
-import { bucketStream, FIRST_ERA, fenceSubject, journalStream, LEASES_BUCKET } from "../../bus/subjects.ts";
+import {
+  bucketStream,
+  FIRST_ERA,
+  fenceSubject,
+  journalStream,
+  LEASES_BUCKET,
+} from "../../bus/subjects.ts";
 import { note } from "../measure/bench-run.ts";
 import { nodeLogin, required, type Stand } from "./stand.ts";
 
@@ -44,7 +50,9 @@ async function killLeaderOf(stand: Stand, wanted: number): Promise<readonly Lead
   const { cluster, load, shards } = stand;
   const manager = await jetstreamManager(stand.nc);
   const leaders = await Promise.all(
-    Array.from({ length: shards }, (_, shard) => leaderOf(manager, journalStream(shard, FIRST_ERA))),
+    Array.from({ length: shards }, (_, shard) =>
+      leaderOf(manager, journalStream(shard, FIRST_ERA)),
+    ),
   );
   const leases = await leaderOf(manager, bucketStream(LEASES_BUCKET));
   const leader = leaders[wanted];
@@ -100,7 +108,8 @@ function untilElected(nc: NatsConnection, shard: number, killedMs: number): Prom
       const reply = await nc
         .request(subject, "", { headers: fields, timeout: PROBE_MS })
         .catch(() => undefined);
-      const code = reply?.json<{ readonly error?: { readonly err_code?: number } }>().error?.err_code;
+      const code = reply?.json<{ readonly error?: { readonly err_code?: number } }>().error
+        ?.err_code;
       if (!WRONG_LAST_SEQUENCE.has(code ?? 0)) return;
       end();
       resolve(performance.now() - killedMs);

@@ -2,7 +2,12 @@
 import { type ConnectOptions, connectBus, type NatsConnection } from "../../bus/connect.ts";
 import type { RunningChild } from "../../cli/provision/processes.ts";
 import { type BenchCluster, startBenchCluster } from "../cluster/cluster.ts";
-import { namesInEveryShard, readShardMap, type ShardMap, untilPlaced } from "../cluster/shard-map.ts";
+import {
+  namesInEveryShard,
+  readShardMap,
+  type ShardMap,
+  untilPlaced,
+} from "../cluster/shard-map.ts";
 import { benchWorkspace } from "../cluster/workspaces.ts";
 import { SteadyLoad } from "../load/steady-load.ts";
 import { note } from "../measure/bench-run.ts";
