@@ -46,6 +46,8 @@ interface FaultResults {
   /** The same for the hand-overs to a node that comes. */
   readonly join_ms?: Latencies;
   readonly handover_unanswered?: number;
+  /** Nodes that ended by themselves and had to be started again. */
+  readonly nodes_ended?: number;
 }
 
 export async function recovery(options: BenchOptions): Promise<BenchRun> {
@@ -103,6 +105,7 @@ async function faultsOn(
       ...(killed === undefined ? {} : { owner_kill_ms: latencies(killed) }),
       ...(handed === undefined ? {} : handOverResults(handed)),
       ...(elected === undefined ? {} : leaderResults(elected)),
+      nodes_ended: stand.ended.length,
     };
   } finally {
     await stand.stop();
@@ -133,6 +136,7 @@ function faultTargets(servers: ServerCount, found: FaultResults): Target[] {
     ...targetOf(`owner_kill_ms.max, ${at}`, killed?.max, { most: OWNER_KILL_MS_MAX[servers] }),
     ...targetOf(`handover_ms.p99, ${at}`, handed?.p99, { most: HANDOVER_MS_MAX }),
     ...targetOf(`handover_unanswered, ${at}`, found.handover_unanswered, { most: 0 }),
+    ...targetOf(`nodes_ended, ${at}`, found.nodes_ended, { most: 0 }),
     ...targetOf("added_to_election_ms.max", added?.max, { most: ADDED_TO_ELECTION_MS_MAX }),
   ];
 }

@@ -16,6 +16,7 @@ import type { ConfigChange, PolicySettings } from "../../ledger/workspace-config
 import { buildPriceCard } from "../../prices/card.ts";
 import { newLogKeyLine } from "../../readmodel/log-keys.ts";
 import { inheritedEnvironment } from "./config.ts";
+import { untilReady } from "./node-health.ts";
 
 export interface ClusterOptions {
   readonly nodes?: number;
@@ -108,7 +109,10 @@ export async function startBenchCluster(options: ClusterOptions = {}): Promise<B
     };
     const nodes: RunningChild[] = [];
     for (let number = 1; number <= (options.nodes ?? 2); number += 1) {
-      nodes.push(await startNode(number));
+      const node = await startNode(number);
+      nodes.push(node);
+      // Three servers take seconds to make the streams, and a node that only looks on gives up.
+      if (number === 1 && options.servers === 3) await untilReady(servers.dir, node);
     }
     const session = await EngineSession.openUrl(operatorUrl);
     open.push(session);

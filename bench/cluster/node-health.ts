@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { RunningChild } from "../../cli/provision/processes.ts";
 
 /** What of a node's health file a bench reads; see `nodes/health.ts`. */
 export interface HealthRead {
@@ -17,6 +18,18 @@ export interface HealthRead {
 export async function readHealth(home: string, node: string): Promise<HealthRead | undefined> {
   const text = await readFile(join(home, "nodes", `${node}.json`), "utf8").catch(() => undefined);
   return text === undefined ? undefined : (JSON.parse(text) as HealthRead);
+}
+
+const READY_MS_MAX = 60_000;
+
+/** Waits until a node decides all its shards. @throws Error with what it said, if it ended or in the end */
+export async function untilReady(home: string, node: RunningChild): Promise<void> {
+  const deadline = performance.now() + READY_MS_MAX;
+  while (performance.now() < deadline && node.exit() === undefined) {
+    if ((await readHealth(home, node.name))?.ready === true) return;
+    await sleep(50);
+  }
+  throw new Error(`${node.name} is not ready:\n${await node.output()}`);
 }
 
 /** Waits until a node has all its shards' entries durable in Postgres. @throws Error in the end */

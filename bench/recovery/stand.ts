@@ -26,8 +26,10 @@ export interface Stand {
   node(number: number): RunningChild;
   /** Starts a node again that has ended, and waits until its shards are its own. */
   restart(number: number): Promise<void>;
-  /** Waits until both nodes have their shards and each shard answers. */
+  /** Waits until both nodes have their shards and each shard answers; starts one that had ended. */
   untilWhole(): Promise<void>;
+  /** The last words of nodes that had ended by themselves. */
+  readonly ended: readonly string[];
   stop(): Promise<void>;
 }
 
@@ -52,7 +54,19 @@ export async function startStand(
     for (const workspace of workspaces) await cluster.configure(workspace);
     const { client } = await cluster.engine();
     const load = new SteadyLoad({ engine: client, rate, shards, workspaces });
+    const ended: string[] = [];
+    const startAgain = async (number: number) => {
+      running.set(number, await cluster.startNode(number));
+    };
     const untilWhole = async () => {
+      for (const [number, node] of running) {
+        if (node.exit() === undefined) continue;
+        // As whatever runs the nodes does; the bench says how often it had to.
+        const last = (await node.output()).trim().split("\n").at(-1) ?? "";
+        note(`  ${node.name} had ended by itself: ${last}`);
+        ended.push(last);
+        await startAgain(number);
+      }
       await untilPlaced(nc, placed, shards);
       const now = performance.now();
       const all = Array.from({ length: shards }, (_, shard) => load.firstAnswerAfter(shard, now));
@@ -67,10 +81,11 @@ export async function startStand(
       map: () => readShardMap(nc, shards),
       node: (number) => required(running.get(number), `node ${number}`),
       async restart(number) {
-        running.set(number, await cluster.startNode(number));
+        await startAgain(number);
         await untilWhole();
       },
       untilWhole,
+      ended,
       async stop() {
         try {
           await load.stop();
@@ -81,6 +96,7 @@ export async function startStand(
       },
     };
   } catch (error) {
+    for (const node of cluster.nodes) note(`${node.name} said:\n${await node.output()}`);
     await cluster.stop();
     throw error;
   }
