@@ -32,7 +32,7 @@ export async function untilReady(home: string, node: RunningChild): Promise<void
   throw new Error(`${node.name} is not ready:\n${await node.output()}`);
 }
 
-/** Waits until a node has all its shards' entries durable in Postgres. @throws Error in the end */
+/** Waits until one node has the entries of all shards durable in Postgres. @throws Error in the end */
 export async function untilProjected(
   home: string,
   node: string,

@@ -43,6 +43,9 @@ export interface MakeOrder {
   readonly workspaces: readonly MadeWorkspace[];
 }
 
+/** Entries of one call: its hold, its settle and the release of the rest. */
+export const CALL_ENTRIES = 3;
+
 /** What was made. */
 export interface MadeJournals {
   readonly entries: number;

@@ -16,7 +16,7 @@ import { type BenchWorkspace, benchWorkspace } from "../cluster/workspaces.ts";
 import { placeHold, settleHold } from "../load/holds.ts";
 import { SteadyLoad } from "../load/steady-load.ts";
 import { note, type Versions, versionsOf } from "../measure/bench-run.ts";
-import { makeJournals } from "./journal-maker.ts";
+import { CALL_ENTRIES, makeJournals } from "./journal-maker.ts";
 import { type Replayed, replayShard } from "./replay.ts";
 import { nodeLogin } from "./stand.ts";
 
@@ -42,8 +42,6 @@ export interface LongJournal {
 }
 
 const WORKSPACES_A_SHARD = 4;
-/** A hold, its settle and the release of the rest. */
-const CALL_ENTRIES = 3;
 const NODE = "node-1";
 /** Holds a second and shard while a node starts: fine enough to see when it answers. */
 const PROBES_A_SHARD = 25;
