@@ -2,7 +2,13 @@
  * How the engine grows: holds a second by nodes and workers with the processor time of each process,
  * what moves when nodes come and go, and what a hold costs in a cluster that has grown.
  */
-import { type BenchOptions, type BenchRun, note, type Versions } from "./measure/bench-run.ts";
+import {
+  type BenchOptions,
+  type BenchRun,
+  note,
+  type Versions,
+  versionsOf,
+} from "./measure/bench-run.ts";
 import { reportHead } from "./measure/report.ts";
 import { type Target, targetOf } from "./measure/targets.ts";
 import { type FlatRow, growAndCompare, startSmall } from "./scale/grow.ts";
@@ -50,7 +56,9 @@ export async function scale(options: BenchOptions): Promise<BenchRun> {
     }
   }
   const moves = wants("moves") ? await measureMoves(SHARDS, NODES_MAX) : undefined;
-  const flat = await flatRows(options, wants);
+  const flat = await flatRows(options, wants, (seen) => {
+    versions = seen;
+  });
   const targets = [...moveTargets(moves), ...flat.flatMap(flatTarget)];
   return {
     ...reportHead("scale", versions),
@@ -65,6 +73,7 @@ export async function scale(options: BenchOptions): Promise<BenchRun> {
 async function flatRows(
   { entries, openHolds, seconds, workspaces }: BenchOptions,
   wants: (part: (typeof SCALE_PARTS)[number]) => boolean,
+  saw: (versions: Versions) => void,
 ): Promise<FlatRow[]> {
   const pairs = Math.ceil(seconds * PAIRS_PER_S);
   const plans = [
@@ -76,6 +85,7 @@ async function flatRows(
   if (wanted.length === 0) return [];
   const small = await startSmall();
   try {
+    saw(await versionsOf(small.cluster));
     const rows: FlatRow[] = [];
     for (const { grown, to } of wanted) rows.push(await growAndCompare(small, grown, to, pairs));
     return rows;

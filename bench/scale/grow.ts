@@ -21,8 +21,8 @@ export interface ClusterSize {
 export interface FlatRow extends ClusterSize, FlatFound {
   /** What was grown. */
   readonly grown: keyof ClusterSize;
-  /** From the node's start to the moment it decided all its shards, with all of its growth. ms */
-  readonly start_ms: number;
+  /** From the node's first start to the moment it decided all its shards: without a snapshot. ms */
+  readonly replay_start_ms: number;
 }
 
 const SHARDS = 4;
@@ -56,7 +56,7 @@ export async function growAndCompare(
     const found = await compare(small, side, pairs);
     const { ratio_p50: ratio, hold_ms: hold, node_memory_mb: memory } = found;
     note(`  hold p50 ${hold.p50} ms, ${ratio} × the small one; the node has ${memory} MB`);
-    return { ...size, ...found, entries: side.entries, grown, start_ms: side.startMs };
+    return { ...size, ...found, entries: side.entries, grown, replay_start_ms: side.startMs };
   } finally {
     await side.cluster.stop();
   }
