@@ -4,7 +4,6 @@ import type { NatsConnection } from "@nats-io/nats-core";
 import { rendezvous, shardOf } from "../../actors/placement.ts";
 import { Bucket } from "../../bus/bucket.ts";
 import { FIRST_ERA, LEASES_BUCKET } from "../../bus/subjects.ts";
-import { leaseKey } from "../../nodes/lease.ts";
 
 /** The worker of each shard, like `node-1/0`; `undefined` while nobody has its lease. */
 export type ShardMap = readonly (string | undefined)[];
@@ -29,7 +28,7 @@ export function nodeOfWorker(worker: string): string {
 /** Reads all leases through their leader. @throws a timeout while NATS is electing one. */
 export async function readShardMap(nc: NatsConnection, shards: number): Promise<ShardMap> {
   const leases = new Bucket(nc, LEASES_BUCKET);
-  const keys = Array.from({ length: shards }, (_, shard) => leaseKey(shard, FIRST_ERA));
+  const keys = Array.from({ length: shards }, (_, shard) => `${shard}.${FIRST_ERA}`);
   const found = await Promise.all(keys.map((key) => leases.read(key)));
   return found.map(({ value }) => (value === undefined ? undefined : workerOfLease(value)));
 }
