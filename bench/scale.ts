@@ -11,13 +11,21 @@ import {
 } from "./measure/bench-run.ts";
 import { reportHead } from "./measure/report.ts";
 import { type Target, targetOf } from "./measure/targets.ts";
+import { type BlockRow, measureBlocks } from "./scale/blocks.ts";
 import { type FlatRow, growAndCompare, startSmall } from "./scale/grow.ts";
 import { joinOverSeeds, type Moved } from "./scale/moved-share.ts";
 import { type Moves, measureMoves } from "./scale/moves.ts";
 import { measureSize, type ScaleRow, type Size } from "./scale/rows.ts";
 
 /** What `--only` can name. */
-export const SCALE_PARTS = ["rows", "moves", "entries", "open-holds", "workspaces"] as const;
+export const SCALE_PARTS = [
+  "rows",
+  "blocks",
+  "moves",
+  "entries",
+  "open-holds",
+  "workspaces",
+] as const;
 
 /** Shards of a cluster of more than one machine. */
 const SHARDS = 16;
@@ -32,6 +40,8 @@ const SIZES: readonly Size[] = [
   { nodes: 1, workers: 4 },
 ];
 const NODES_MAX = 4;
+/** Each way of writing blocks is measured for this part of a stretch. */
+const BLOCK_STRETCHES = 3;
 /** Sets of names that hashing is tried with. */
 const SEEDS = 1_000;
 /** Pairs of single holds, one in the small cluster and one in the grown one. */
@@ -55,6 +65,13 @@ export async function scale(options: BenchOptions): Promise<BenchRun> {
       rows.push(found.row);
     }
   }
+  const blocks: BlockRow[] = [];
+  if (wants("blocks")) {
+    note("blocks a second, one append in flight a shard");
+    for (const servers of [1, 3] as const) {
+      blocks.push(...(await measureBlocks(servers, seconds / BLOCK_STRETCHES)));
+    }
+  }
   const moves = wants("moves") ? await measureMoves(SHARDS, NODES_MAX) : undefined;
   const flat = await flatRows(options, wants, (seen) => {
     versions = seen;
@@ -63,6 +80,7 @@ export async function scale(options: BenchOptions): Promise<BenchRun> {
   return {
     ...reportHead("scale", versions),
     ...(moves === undefined ? {} : moveResults(moves)),
+    blocks,
     flat,
     pass: targets.every((target) => target.pass),
     rows,

@@ -35,8 +35,8 @@ export async function readShardMap(nc: NatsConnection, shards: number): Promise<
 
 /** What hashing gives each worker of these nodes. */
 export function wantedMap(nodes: readonly PlacedNode[], shards: number): ShardMap {
-  const workers = nodes.flatMap(({ name, workers }) =>
-    Array.from({ length: workers }, (_, index) => `${name}/${index}`),
+  const workers = nodes.flatMap((node) =>
+    Array.from({ length: node.workers }, (_, index) => `${node.name}/${index}`),
   );
   const names = new Map(workers.map((worker) => [worker.replace("/", "-"), worker]));
   const members = [...names.keys()].map((id) => ({ id, weight: 1 }));
@@ -48,7 +48,7 @@ export async function untilPlaced(
   nc: NatsConnection,
   nodes: readonly PlacedNode[],
   shards: number,
-  withinMs = 60_000,
+  withinMs = 180_000,
 ): Promise<ShardMap> {
   const wanted = wantedMap(nodes, shards);
   const deadline = performance.now() + withinMs;
@@ -66,13 +66,14 @@ export async function untilPlaced(
 
 /** Names of workspaces such that every shard has `each` of them. */
 export function namesInEveryShard(shards: number, each: number, prefix = "bench"): string[] {
-  const left = new Array<number>(shards).fill(each);
+  const counts = new Map<number, number>();
   const names: string[] = [];
   for (let i = 0; names.length < shards * each; i += 1) {
     const name = `${prefix}-${i}`;
     const shard = shardOf(name, shards);
-    if ((left[shard] ?? 0) === 0) continue;
-    left[shard] = (left[shard] ?? 0) - 1;
+    const count = counts.get(shard) ?? 0;
+    if (count === each) continue;
+    counts.set(shard, count + 1);
     names.push(name);
   }
   return names;

@@ -39,7 +39,7 @@ export class SteadyLoad {
   readonly #inFlight = new Set<Promise<void>>();
   readonly #running: Promise<void>;
   #stopped = false;
-  #fault: unknown;
+  #fault: Error | undefined;
 
   constructor(options: SteadyLoadOptions) {
     this.#options = options;
@@ -83,7 +83,7 @@ export class SteadyLoad {
       number += 1;
       if (workspace === undefined) return;
       const sent = this.#send(workspace).catch((fault: unknown) => {
-        this.#fault ??= fault;
+        this.#fault ??= fault instanceof Error ? fault : new Error(String(fault));
       });
       this.#inFlight.add(sent);
       void sent.then(() => this.#inFlight.delete(sent));

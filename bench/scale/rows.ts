@@ -52,7 +52,8 @@ export async function measureSize(
 }
 
 function rowOf(size: Size, shards: number, rate: number, cpu: ClusterCpu): ScaleRow {
-  const total = Object.values(cpu).reduce((sum: number, us: number) => sum + us, 0);
+  const { client, nats, node_rest, postgres, projectors, workers } = cpu;
+  const total = client + nats + node_rest + postgres + projectors + workers;
   return {
     ...size,
     cores_used: Math.round((total * rate) / 10_000) / 100,
