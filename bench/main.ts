@@ -1,16 +1,26 @@
 /** `npm run bench -- <name>`: one benchmark; progress on standard error, the result on standard output. */
-import { parseArgs } from "node:util";
 import { consoleFrames } from "./console.ts";
 import { latency } from "./latency.ts";
+import { readBenchLine } from "./measure/bench-options.ts";
 import type { BenchOptions, BenchRun } from "./measure/bench-run.ts";
 import { overhead } from "./overhead.ts";
+import { RECOVERY_PARTS, recovery } from "./recovery.ts";
+import { SCALE_PARTS, scale } from "./scale.ts";
 import { throughput } from "./throughput.ts";
 
-const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<BenchRun>>> = {
-  console: consoleFrames,
-  latency,
-  overhead,
-  throughput,
+interface Bench {
+  readonly run: (options: BenchOptions) => Promise<BenchRun>;
+  /** What `--only` may name. */
+  readonly parts?: readonly string[];
+}
+
+const BENCHES: Readonly<Record<string, Bench>> = {
+  console: { run: consoleFrames },
+  latency: { run: latency },
+  overhead: { run: overhead },
+  recovery: { parts: RECOVERY_PARTS, run: recovery },
+  scale: { parts: SCALE_PARTS, run: scale },
+  throughput: { run: throughput },
 };
 
 const USAGE = `Usage: npm run bench -- <name> [options]
@@ -18,63 +28,40 @@ const USAGE = `Usage: npm run bench -- <name> [options]
   latency      hold and settle at 250, 500, 1,000 and 2,000 a second, beside the machine's floor
   throughput   holds a second, flat out over 50 workspaces
   overhead     what the gateway adds to a call, beside the provider called directly
-
+  recovery     how long nobody answers when an owner or the leader of NATS is killed and when a node
+               leaves as planned; how fast a journal is read back; how long a node takes to start
+  scale        holds a second by nodes and workers, with the processor time of each process; shards that
+               move when nodes come and go; the cost of a hold in a cluster that has grown
   console      frames a second of the live page in Chromium, at rising rates of decisions
 
   --seconds N         length of each measured stretch (default 15)
   --nodes N           latency and throughput: engine nodes, each with one worker (default 2)
-  --shards N          latency and throughput: shards of the journal (default 4)
+  --shards N          latency, throughput and recovery: shards of the journal (default 4)
+  --servers 1|3       recovery: NATS servers (default both in turn)
+  --rounds N          recovery: kills and hand-overs of each kind, and starts (default 5)
+  --entries N         recovery and scale: entries of the long journal (default 1,000,000)
+  --open-holds N      scale: holds open at once (default 100,000)
+  --workspaces N      scale: workspaces of five agents each (default 10,000)
+  --only PART,PART    recovery: ${RECOVERY_PARTS.join(", ")}
+                      scale: ${SCALE_PARTS.join(", ")}
   --target NAME=URL   overhead: another gateway to measure in the same run; may be repeated
   --json              one JSON object, on one line
 `;
 
-function readLine(): {
-  readonly name: string;
-  readonly options: BenchOptions;
-  readonly json: boolean;
-} {
-  const { positionals, values } = parseArgs({
-    allowPositionals: true,
-    options: {
-      help: { type: "boolean" },
-      json: { type: "boolean" },
-      nodes: { default: "2", type: "string" },
-      seconds: { default: "15", type: "string" },
-      shards: { default: "4", type: "string" },
-      target: { multiple: true, type: "string" },
-    },
-  });
-  const [name = ""] = positionals;
-  const seconds = Number(values.seconds);
-  const problems: string[] = [];
-  if (values.help === true) problems.push("");
-  else if (!(name in BENCHES)) problems.push(`There is no bench "${name}".`);
-  if (!(seconds > 0 && seconds <= 600)) problems.push("--seconds: must be from 1 to 600");
-  const [nodes, shards] = [Number(values.nodes), Number(values.shards)];
-  if (!(Number.isInteger(nodes) && nodes >= 1 && nodes <= 16)) {
-    problems.push("--nodes: must be a whole number from 1 to 16");
-  }
-  if (!(Number.isInteger(shards) && shards >= nodes && shards <= 64)) {
-    problems.push("--shards: must be a whole number from the number of nodes to 64");
-  }
-  const targets = (values.target ?? []).flatMap((text) => {
-    const [label = "", ...rest] = text.split("=");
-    const url = rest.join("=");
-    if (URL.canParse(url) && label !== "") return [{ name: label, url }];
-    problems.push(`--target: must be NAME=URL, not ${text}`);
-    return [];
-  });
-  if (problems.length > 0) {
-    process.stderr.write(`${problems.join("\n")}\n${USAGE}`);
-    process.exit(values.help === true ? 0 : 2);
-  }
-  return { json: values.json === true, name, options: { nodes, seconds, shards, targets } };
+const line = readBenchLine();
+const bench = BENCHES[line.name];
+const problems = [...line.problems];
+if (bench === undefined) problems.push(`There is no bench "${line.name}".`);
+for (const part of line.options.only) {
+  if (bench?.parts?.includes(part) !== true) problems.push(`--only: ${line.name} has no ${part}`);
 }
-
-const { json, name, options } = readLine();
-const bench = BENCHES[name];
-if (bench !== undefined) {
-  const run = await bench(options);
-  process.stdout.write(`${json ? JSON.stringify(run) : JSON.stringify(run, null, 2)}\n`);
+if (line.help) {
+  process.stderr.write(USAGE);
+} else if (problems.length > 0 || bench === undefined) {
+  process.stderr.write(`${problems.join("\n")}\n${USAGE}`);
+  process.exitCode = 2;
+} else {
+  const run = await bench.run(line.options);
+  process.stdout.write(`${line.json ? JSON.stringify(run) : JSON.stringify(run, null, 2)}\n`);
   process.exitCode = run.pass ? 0 : 1;
 }

@@ -5,18 +5,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connectBus } from "../bus/connect.ts";
-import type { EngineClient } from "../bus/engine-client.ts";
 import { FIRST_ERA, journalStream } from "../bus/subjects.ts";
 import { openReadModel } from "../readmodel/read-model.ts";
 import { type BenchCluster, startBenchCluster } from "./cluster/cluster.ts";
 import { type BenchWorkspace, benchWorkspace } from "./cluster/workspaces.ts";
-import { placeHold } from "./load/holds.ts";
+import { flatOut } from "./load/flat-out.ts";
 import { type BenchOptions, type BenchRun, note, versionsOf } from "./measure/bench-run.ts";
 import { reportHead } from "./measure/report.ts";
 
 const WORKSPACES = 50;
-/** Holds on their way at once: enough to keep every shard's next block full. */
-const IN_FLIGHT = 512;
 const HOLDS_PER_S_MIN = 8_000;
 const WARM_UP_MS = 4_000;
 
@@ -31,7 +28,7 @@ export async function throughput(options: BenchOptions): Promise<BenchRun> {
     note("warming up");
     await flatOut(client, workspaces, WARM_UP_MS);
     const before = await journalMessages(cluster, shards);
-    note(`flat out for ${options.seconds} s, ${IN_FLIGHT} in flight`);
+    note(`flat out for ${options.seconds} s`);
     const { holds, seconds } = await flatOut(client, workspaces, options.seconds * 1_000);
     const backlog = await projectorBacklog(cluster, workspaces);
     const blocks = (await journalMessages(cluster, shards)) - before;
@@ -53,25 +50,6 @@ export async function throughput(options: BenchOptions): Promise<BenchRun> {
   } finally {
     await cluster.stop();
   }
-}
-
-async function flatOut(
-  engine: EngineClient,
-  workspaces: readonly BenchWorkspace[],
-  durationMs: number,
-): Promise<{ readonly holds: number; readonly seconds: number }> {
-  const start = performance.now();
-  let holds = 0;
-  const lanes = Array.from({ length: IN_FLIGHT }, async (_, lane) => {
-    for (let turn = lane; performance.now() - start < durationMs; turn += IN_FLIGHT) {
-      const workspace = workspaces[turn % workspaces.length];
-      if (workspace === undefined) return;
-      await placeHold(engine, workspace);
-      holds += 1;
-    }
-  });
-  await Promise.all(lanes);
-  return { holds, seconds: (performance.now() - start) / 1_000 };
 }
 
 async function journalMessages(cluster: BenchCluster, shards: number): Promise<number> {

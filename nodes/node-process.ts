@@ -86,6 +86,7 @@ export class NodeProcess {
     const { shards, era, postgresUrl, name, log: signing } = config;
     const nats = loginOf(config.nats);
     this.#projector = new Worker(new URL("./projector-thread.ts", import.meta.url), {
+      name: "projector",
       workerData: {
         postgresUrl,
         nats,
@@ -99,7 +100,10 @@ export class NodeProcess {
       const { weight, version } = config;
       const place = { node: name, index, shards, era, weight, version };
       const start: WorkerStart = { nats, postgresUrl, ...place };
-      const worker = new Worker(new URL("./worker.ts", import.meta.url), { workerData: start });
+      const worker = new Worker(new URL("./worker.ts", import.meta.url), {
+        name: `worker ${index}`,
+        workerData: start,
+      });
       worker.on("message", (message: FromWorker) => this.#fromWorker(message));
       this.#follow(worker, `worker ${index}`);
       return worker;

@@ -16,14 +16,22 @@ import type { ConfigChange, PolicySettings } from "../../ledger/workspace-config
 import { buildPriceCard } from "../../prices/card.ts";
 import { newLogKeyLine } from "../../readmodel/log-keys.ts";
 import { inheritedEnvironment } from "./config.ts";
+import { untilReady } from "./node-health.ts";
 
 export interface ClusterOptions {
   readonly nodes?: number;
   readonly shards?: number;
+  /** NATS servers: 1 unless given, or a cluster of 3. */
+  readonly servers?: 1 | 3;
   /** Worker threads of each node. */
   readonly workers?: number;
   /** More environment for nodes. */
   readonly nodeEnv?: NodeJS.ProcessEnv;
+}
+
+/** How one node is started, where it is not as the others. */
+export interface NodeStart {
+  readonly workers?: number;
 }
 
 /** A workspace to make. */
@@ -43,7 +51,7 @@ export interface BenchCluster {
   /** A client of the engine on a connection of its own, as a gateway has it. */
   engine(): Promise<{ readonly client: EngineClient; readonly nc: NatsConnection }>;
   configure(plan: WorkspacePlan): Promise<void>;
-  startNode(number: number): Promise<RunningChild>;
+  startNode(number: number, start?: NodeStart): Promise<RunningChild>;
   startGateway(options: GatewayOptions): Promise<RunningGateway>;
   stop(): Promise<void>;
 }
@@ -66,7 +74,7 @@ const program = (path: string) => fileURLToPath(new URL(`../../${path}`, import.
 /** Starts servers and nodes; workspaces come with `configure`. */
 export async function startBenchCluster(options: ClusterOptions = {}): Promise<BenchCluster> {
   const shards = options.shards ?? 4;
-  const servers = await startTestServers({ shards });
+  const servers = await startTestServers({ servers: options.servers ?? 1, shards });
   const started: RunningChild[] = [];
   const open: { close(): Promise<unknown> }[] = [];
   const stop = async () => {
@@ -91,15 +99,20 @@ export async function startBenchCluster(options: ClusterOptions = {}): Promise<B
       TARMAC_WORKERS: String(options.workers ?? 1),
       ...options.nodeEnv,
     };
-    const startNode = async (number: number) => {
-      const args = ["--init", "--name", `node-${number}`];
-      const node = await startProcess(servers.dir, `node-${number}`, "nodes/main.ts", args, env);
+    const startNode = async (number: number, { workers }: NodeStart = {}) => {
+      const name = `node-${number}`;
+      const args = ["--init", "--name", name];
+      const own = workers === undefined ? env : { ...env, TARMAC_WORKERS: String(workers) };
+      const node = await startProcess(servers.dir, name, "nodes/main.ts", args, own);
       started.push(node);
       return node;
     };
     const nodes: RunningChild[] = [];
     for (let number = 1; number <= (options.nodes ?? 2); number += 1) {
-      nodes.push(await startNode(number));
+      const node = await startNode(number);
+      nodes.push(node);
+      // Three servers take seconds to make the streams, and a node that only looks on gives up.
+      if (number === 1 && options.servers === 3) await untilReady(servers.dir, node);
     }
     const session = await EngineSession.openUrl(operatorUrl);
     open.push(session);

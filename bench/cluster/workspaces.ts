@@ -18,6 +18,10 @@ export interface BenchWorkspaceOptions {
   readonly lane?: AgentSettings["lane"];
   readonly caps?: { readonly run?: NanoUsd; readonly month?: NanoUsd; readonly year?: NanoUsd };
   readonly agent?: Partial<AgentSettings>;
+  /** More agents like the first, without a key. */
+  readonly moreAgents?: number;
+  /** How long a hold lives without a sign of life, in ms; 30,000 unless given. */
+  readonly expiryMs?: number;
 }
 
 export const CLAUDE = { family: "claude", provider: "anthropic", region: "global" } as const;
@@ -29,6 +33,23 @@ export function benchWorkspace(ws: string, options: BenchWorkspaceOptions = {}):
   const key = newKey({ agent });
   const caps = options.caps ?? { month: PLENTY, run: PLENTY, year: PLENTY };
   const group = { caps: { month: PLENTY, year: PLENTY } };
+  const value: AgentSettings = {
+    caps,
+    cost_center: "support",
+    frozen: false,
+    lane: options.lane ?? CLAUDE,
+    on_expiry: "release",
+    on_overage: "none",
+    priority: "P0",
+    rules: [],
+    team: "platform",
+    tiers: ["S", "M", "L", "XL"],
+    ...options.agent,
+  };
+  const more = Array.from(
+    { length: options.moreAgents ?? 0 },
+    (_, i): ConfigChange => ({ id: `${agent}-${i + 2}`, item: "agent", value }),
+  );
   return {
     agent,
     changes: [
@@ -38,29 +59,14 @@ export function benchWorkspace(ws: string, options: BenchWorkspaceOptions = {}):
         value: {
           caps: { month: PLENTY, year: PLENTY },
           currency: "USD",
-          expiry_ms: 30_000,
+          expiry_ms: options.expiryMs ?? 30_000,
           time_zone: "Europe/Berlin",
         },
       },
       { id: "support", item: "cost_center", value: group },
       { id: "platform", item: "team", value: group },
-      {
-        id: agent,
-        item: "agent",
-        value: {
-          caps,
-          cost_center: "support",
-          frozen: false,
-          lane: options.lane ?? CLAUDE,
-          on_expiry: "release",
-          on_overage: "none",
-          priority: "P0",
-          rules: [],
-          team: "platform",
-          tiers: ["S", "M", "L", "XL"],
-          ...options.agent,
-        },
-      },
+      { id: agent, item: "agent", value },
+      ...more,
       key.change,
     ],
     keyId: key.id,

@@ -1,5 +1,5 @@
 import type { Answer } from "../../actors/commands.ts";
-import type { EngineClient } from "../../bus/engine-client.ts";
+import type { EngineClient, RequestOptions } from "../../bus/engine-client.ts";
 import { randomPool } from "../../bus/random-pool.ts";
 import { authorizationId } from "../../ledger/ids.ts";
 import type { UsageBound } from "../../ledger/usage.ts";
@@ -25,11 +25,22 @@ export const BOUND: UsageBound = {
   web_search: 0n,
 };
 
+/** What such a call then used. */
+export const USED = { cache_read: 1_200n, input: 2_400n, output: 380n } as const;
+
+/** Longer than any takeover: a bench counts what is slow, it does not fail. */
+const PATIENCE: RequestOptions = { deadlineMs: 15_000, tryTimeoutMs: 10_000 };
+
+export interface HoldOptions {
+  readonly run?: string;
+  readonly patience?: RequestOptions;
+}
+
 /** Places one hold. @throws Error when it was not admitted: a bench's caps fit everything */
 export async function placeHold(
   engine: EngineClient,
-  { agent, keyId, ws }: BenchWorkspace,
-  run?: string,
+  { agent, keyId, ws }: Pick<BenchWorkspace, "agent" | "keyId" | "ws">,
+  { run, patience = PATIENCE }: HoldOptions = {},
 ): Promise<string> {
   const authorization = freshId();
   const answer = await engine.request(
@@ -44,7 +55,7 @@ export async function placeHold(
       usage_bound: BOUND,
       ...(run === undefined ? {} : { run }),
     },
-    { deadlineMs: 15_000, tryTimeoutMs: 10_000 },
+    patience,
   );
   if (answer.kind !== "decided" || answer.outcome === "hold") throw unexpected(answer);
   return authorization;
@@ -53,8 +64,9 @@ export async function placeHold(
 /** Settles a hold at a part of what it may use. */
 export async function settleHold(
   engine: EngineClient,
-  { ws }: BenchWorkspace,
+  { ws }: Pick<BenchWorkspace, "ws">,
   authorization: string,
+  patience = PATIENCE,
 ): Promise<void> {
   const answer = await engine.request(
     ws,
@@ -63,9 +75,9 @@ export async function settleHold(
       final: true,
       kind: "settle",
       part: "1",
-      usage: { cache_read: 1_200n, input: 2_400n, output: 380n },
+      usage: USED,
     },
-    { deadlineMs: 15_000, tryTimeoutMs: 10_000 },
+    patience,
   );
   if (answer.kind !== "posted") throw unexpected(answer);
 }
