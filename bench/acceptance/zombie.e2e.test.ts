@@ -127,11 +127,11 @@ test("zombie: stopped between decision and append, its append is refused and its
     .toContain("10071");
   wake(old);
   await untilItKnows(old, logged);
+  expect(lost.answers).toEqual([]);
+  expect(saidOf(old, lost.authorization)).toEqual([]);
 
   const repeated = await decided(workspace, lost.authorization);
   expect(repeated).toMatchObject({ blocked_by: "holds", outcome: "hold", state: "refused" });
-  expect(lost.answers).toEqual([]);
-  expect(saidOf(old, lost.authorization)).toEqual([]);
   const after = await readBlocks(operator);
   expect(after.blocks.slice(0, before.last)).toEqual(before.blocks);
   // Written once, by the owner whose answer the client has: as the refusal that it is.
@@ -189,6 +189,7 @@ test("partition: an owner that is cut off ends its term by itself, and neither w
   old.link.release();
   // It is heard again: as one that may own shards, no more as the owner it was.
   expect(await decided(workspace)).toMatchObject({ outcome: "admit" });
+  expect(lost.answers).toEqual([]);
   expect(saidOf(old, lost.authorization)).toEqual([]);
   const after = await readBlocks(operator);
   expect(after.blocks.slice(0, before.last)).toEqual(before.blocks);
