@@ -19,6 +19,7 @@ const USAGE = `Usage: npm run bench -- <name> [options]
   throughput   holds a second, flat out over 50 workspaces
   overhead     what the gateway adds to a call, beside the provider called directly
 
+  faults       faults on real processes under load, then the ledger; has its own --help
   console      frames a second of the live page in Chromium, at rising rates of decisions
 
   --seconds N         length of each measured stretch (default 15)
@@ -71,6 +72,11 @@ function readLine(): {
   return { json: values.json === true, name, options: { nodes, seconds, shards, targets } };
 }
 
+// It has options of its own.
+if (process.argv[2] === "faults") {
+  const { faultsMain } = await import("./faults/main.ts");
+  process.exit(await faultsMain(process.argv.slice(3)));
+}
 const { json, name, options } = readLine();
 const bench = BENCHES[name];
 if (bench !== undefined) {

@@ -18,6 +18,8 @@ export interface BenchWorkspaceOptions {
   readonly lane?: AgentSettings["lane"];
   readonly caps?: { readonly run?: NanoUsd; readonly month?: NanoUsd; readonly year?: NanoUsd };
   readonly agent?: Partial<AgentSettings>;
+  /** Life of a hold; 30 s unless given. */
+  readonly expiryMs?: number;
 }
 
 export const CLAUDE = { family: "claude", provider: "anthropic", region: "global" } as const;
@@ -38,7 +40,7 @@ export function benchWorkspace(ws: string, options: BenchWorkspaceOptions = {}):
         value: {
           caps: { month: PLENTY, year: PLENTY },
           currency: "USD",
-          expiry_ms: 30_000,
+          expiry_ms: options.expiryMs ?? 30_000,
           time_zone: "Europe/Berlin",
         },
       },

@@ -46,7 +46,7 @@ interface Hold {
 export class Link {
   readonly port: number;
   readonly #server: Server;
-  readonly #target: Target;
+  #target: Target;
   readonly #connections = new Set<Connection>();
   readonly #taps = new Set<(passage: Passage) => void>();
   #holds: Hold[] = [];
@@ -72,8 +72,9 @@ export class Link {
     server.on("connection", (near) => this.#accept(near));
   }
 
-  get target(): Target {
-    return this.#target;
+  /** New connections go on to another place. */
+  lead(target: Target): void {
+    this.#target = target;
   }
 
   /** Holds what connections of this name send these ways, from now on. */
