@@ -62,6 +62,9 @@ function missing(told: Told, facts: readonly Fact[]): string | undefined {
   if (fact === undefined) return `entry ${told.seq} of ${told.ws} is not there`;
   // A settle is followed by the release of the rest, which closes: the answer names the last.
   const settled = told.kind === "settle" && fact.kind === "release" ? facts[at - 1] : fact;
+  if (told.kind === "void" && endsWithoutVoid(fact) && fact.authorization === told.authorization) {
+    return undefined;
+  }
   if (settled?.kind !== told.kind || settled.authorization !== told.authorization) {
     return `entry ${told.seq} of ${told.ws} is ${fact.kind} of ${fact.authorization}`;
   }
@@ -69,6 +72,11 @@ function missing(told: Told, facts: readonly Fact[]): string | undefined {
     return `entry ${told.seq} says ${settled.outcome} ${settled.amount}, the client was told ${told.outcome} ${told.amount}`;
   }
   return undefined;
+}
+
+/** A void of what was refused, or had ended by time, is answered with the entry that ended it. */
+function endsWithoutVoid({ kind, outcome }: Fact): boolean {
+  return kind === "expire" || (kind === "authorize" && outcome === "hold");
 }
 
 /** The projection, line by line and byte by byte, against the journal. */

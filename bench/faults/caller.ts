@@ -36,6 +36,8 @@ const ADVICE_MS = 150_000;
 /** The decisions of a workspace that were already given back to it are asked for again so often. */
 const REPEATS = 0.04;
 const TICK_MS = 5;
+/** At most the calls of so many seconds are under way. */
+const IN_FLIGHT_S = 6;
 
 export class Caller {
   readonly #options: CallerOptions;
@@ -68,9 +70,18 @@ export class Caller {
     const startedAt = performance.now();
     while (this.#running) {
       const due = ((performance.now() - startedAt) * this.#options.rate) / 1_000;
-      while (this.#number < due) this.#call();
+      while (this.#number < due) {
+        // As many as would wait out a deadline; more would only take the processor from who answers.
+        if (this.#calls.size < this.#options.rate * IN_FLIGHT_S) this.#call();
+        else this.#shed();
+      }
       await sleep(TICK_MS);
     }
+  }
+
+  #shed(): void {
+    this.#number += 1;
+    this.#options.heard.shed += 1;
   }
 
   #call(): void {
@@ -194,7 +205,7 @@ export class Caller {
   async #untilPosted(ws: string, command: Command & { readonly kind: "settle" | "void" }) {
     const { heard } = this.#options;
     const deadline = performance.now() + ADVICE_MS;
-    for (;;) {
+    for (let pauseMs = 200; ; pauseMs = Math.min(pauseMs * 2, 2_000)) {
       try {
         const answer = await this.#engine().request(ws, command);
         if (answer.kind === "posted") return answer;
@@ -203,8 +214,8 @@ export class Caller {
         if (!(error instanceof EngineUnreachable)) throw error;
         if (performance.now() > deadline)
           return heard.odd(`a ${command.kind} in ${ws}`, "unposted");
-        // The outbox tries again at its leisure.
-        await sleep(200);
+        // An outbox tries again at its leisure.
+        await sleep(pauseMs * (0.5 + Math.random()));
       }
     }
   }

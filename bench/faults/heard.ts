@@ -58,6 +58,8 @@ export class Heard {
   /** Requests without a decision: a gateway answers 503. */
   unreachable = 0;
   refused = 0;
+  /** Not made, because too many were under way. */
+  shed = 0;
   repeats = 0;
 
   odd(what: string, answer: unknown): void {

@@ -46,6 +46,8 @@ export interface FaultsReport {
   /** Answered after more than 400 ms, and not decided in time: 503 at a gateway. */
   readonly late: number;
   readonly unreachable: number;
+  /** Calls that were not made, because too many were under way. */
+  readonly shed: number;
   readonly near_limit: number;
   readonly entries: number;
   readonly claims: number;
@@ -104,8 +106,8 @@ function stamp(startedAt: number): string {
 }
 
 function progressOf(heard: Heard, inFlight: number): string {
-  const { late, oddities, refused, told, unreachable } = heard;
-  return `${told.length} answers (${late} late), ${refused} refused, ${unreachable} not decided, ${inFlight} under way, ${oddities.length} oddities`;
+  const { late, oddities, refused, shed, told, unreachable } = heard;
+  return `${told.length} answers (${late} late), ${refused} refused, ${unreachable} not decided, ${inFlight} under way, ${shed} shed, ${oddities.length} oddities`;
 }
 
 function lineOf(report: FaultReport): string {
@@ -158,7 +160,7 @@ async function audit(input: AuditInput): Promise<FaultsReport> {
   let claims = 0;
   for (let shard = 0; shard < shards; shard += 1) {
     const read = await readJournal(operator, shard, (line, epoch) => {
-      const ws = /"ws":"([^"]+)"\}?$/.exec(line)?.[1] ?? "";
+      const ws = /"ws":"([^"]+)"/.exec(line)?.[1] ?? "";
       folds.get(ws)?.take(line, epoch);
     });
     problems.push(...read.problems);
@@ -199,6 +201,7 @@ async function audit(input: AuditInput): Promise<FaultsReport> {
     seed: options.seed,
     servers: options.servers,
     settled: told("settle"),
+    shed: heard.shed,
     unreachable: heard.unreachable,
   };
 }
