@@ -142,6 +142,7 @@ export class ShardOwner {
     const config = this.#ports.config;
     const term = new ShardTerm(this.#place, recovered, {
       ...this.#ports,
+      isLeased: () => clock.monotonicMs() - this.#leasedAt <= lease.lastsMs,
       publishConfig: (ws, items) => config.write(ws, items),
     });
     this.#term = term;
