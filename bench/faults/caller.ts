@@ -118,7 +118,8 @@ export class Caller {
       heard.refused += 1;
       return;
     }
-    // A lost answer's hold may have been voided by then; a gateway forwards only what is open.
+    // The first try's answer was lost, and its hold has ended by time: a gateway forwards nothing.
+    if (answer.state === "expired") return;
     if (answer.state !== "open") return heard.odd("an admit that is not open", answer);
     await sleep(thinkMs);
     const { lateAfterMs } = workspace;
