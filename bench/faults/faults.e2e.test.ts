@@ -33,7 +33,7 @@ async function run(options: Pick<FaultsOptions, "kinds" | "servers" | "shards">)
   expect(report.faults.length).toBeGreaterThan(0);
   expect(report.admitted).toBeGreaterThan(20);
   expect(report.settled).toBeGreaterThan(0);
-  expect(report.near_limit).toBeGreaterThan(0);
+  if (isLong) expect(report.near_limit).toBeGreaterThan(0);
 }
 
 const patience = isLong ? minutes * 60_000 + 600_000 : 240_000;

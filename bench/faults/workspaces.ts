@@ -29,7 +29,7 @@ export function faultsWorkspaces(shards: number, oneHold: bigint): FaultsWorkspa
   for (let shard = 0; shard < shards; shard += 1) {
     for (const kind of [kinds[shard % 4] ?? "plenty", kinds[(shard + 2) % 4] ?? "plenty"]) {
       const ws = nameIn(shard, shards, kind);
-      const run = kind === "runs" ? nanoUsd(oneHold * 6n) : PLENTY;
+      const run = kind === "runs" ? nanoUsd(oneHold * 3n) : PLENTY;
       const month = kind === "month" ? nanoUsd(oneHold * 4n) : PLENTY;
       const made = benchWorkspace(ws, {
         agent: { tiers: ["S"] },
