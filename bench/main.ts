@@ -32,6 +32,7 @@ const USAGE = `Usage: npm run bench -- <name> [options]
                leaves as planned; how fast a journal is read back; how long a node takes to start
   scale        holds a second by nodes and workers, with the processor time of each process; shards that
                move when nodes come and go; the cost of a hold in a cluster that has grown
+  faults       faults on real processes under load, then the ledger; has its own --help
   console      frames a second of the live page in Chromium, at rising rates of decisions
 
   --seconds N         length of each measured stretch (default 15)
@@ -48,6 +49,11 @@ const USAGE = `Usage: npm run bench -- <name> [options]
   --json              one JSON object, on one line
 `;
 
+// It has options of its own.
+if (process.argv[2] === "faults") {
+  const { faultsMain } = await import("./faults/main.ts");
+  process.exit(await faultsMain(process.argv.slice(3)));
+}
 const line = readBenchLine();
 const bench = BENCHES[line.name];
 const problems = [...line.problems];

@@ -73,6 +73,9 @@ export class EngineClient {
     const deadline = performance.now() + deadlineMs;
     const subject = commandSubject(command.kind, ws);
     const bytes = encodeCommand(command);
+    // One for all tries: an engine that is slower than a try takes would be asked again and again, and
+    // every answer would come too late, though the answer to the first is that to the last.
+    const inbox = this.#replies.newReply();
     let outcome: "none" | "unknown" = "none";
     let last: Answer | Unanswered | undefined;
     for (;;) {
@@ -81,7 +84,7 @@ export class EngineClient {
       // Its time to live is what the caller still waits: later, nobody wants the decision.
       const ttl = this.#ttlOf(Math.ceil(leftMs));
       const timeoutMs = Math.min(tryTimeoutMs, leftMs);
-      const reply = await this.#replies.request(subject, bytes, ttl, timeoutMs);
+      const reply = await this.#replies.request(subject, bytes, ttl, timeoutMs, inbox);
       if (typeof reply === "string") {
         if (reply === "closed") throw closed();
         if (reply !== "no-responders") outcome = "unknown";

@@ -42,15 +42,23 @@ export class ReplyInbox {
     nc.closed().then(end, end);
   }
 
-  /** Sends a message and waits for its reply, or for the reason why there is none. Never rejects. */
+  /** A subject for the reply to one question, which may be put more than once. */
+  newReply(): string {
+    this.#count += 1;
+    return `${this.#prefix}.${this.#count}`;
+  }
+
+  /**
+   * Sends a message and waits for its reply, or for the reason why there is none. Never rejects. A
+   * question that is put again under the `reply` it had is answered by a late reply to the first too.
+   */
   request(
     subject: string,
     payload: Uint8Array | string,
     headers: MsgHdrs,
     timeoutMs: number,
+    reply = this.newReply(),
   ): Promise<Uint8Array | Unanswered> {
-    this.#count += 1;
-    const reply = `${this.#prefix}.${this.#count}`;
     return new Promise((resolve) => {
       const deadline = performance.now() + timeoutMs;
       this.#waiting.set(reply, { resolve, deadline });

@@ -55,7 +55,10 @@ export interface ShardPorts {
   readonly periodsAt: PeriodsAt;
   readonly sha256Hex: Sha256Hex;
   readonly salt: () => string;
-  /** False when the lease ran out unnoticed, as it does for a worker that was stopped: the term is over. */
+  /**
+   * False when the lease ran out unnoticed, as it does for a worker that was stopped: the term is over, and
+   * another owner may be deciding. Always true unless given.
+   */
   readonly mayDecide?: () => boolean;
   /** Takes the configuration of a workspace once it is in the journal. */
   readonly publishConfig: (ws: string, items: readonly ConfigItem[]) => void;
@@ -502,6 +505,15 @@ export class ShardTerm {
   /** The block is on the disk: its answers may leave. */
   #appended(inFlight: InFlight): void {
     if (this.#hasEnded()) return;
+    // Who was stopped between append and acknowledgement wakes to a true acknowledgement, when another
+    // owner may long have ended what these answers call open.
+    if (this.#ports.mayDecide?.() === false) {
+      this.#finish({
+        kind: "conflict",
+        reason: "the lease ran out before its answers could leave",
+      });
+      return;
+    }
     const { batch, block } = inFlight;
     this.#tail += 1;
     this.#sentSerial = batch.serial;

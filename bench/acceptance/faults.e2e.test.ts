@@ -7,6 +7,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { shardOf } from "../../actors/placement.ts";
 import type { RunningChild } from "../../cli/provision/processes.ts";
 import { readOrCreateSecret } from "../../cli/provision/secrets.ts";
 import { openReadModel, type ReadModel } from "../../readmodel/read-model.ts";
@@ -19,6 +20,7 @@ import {
   problemOf,
   SURFACES,
   type SurfaceName,
+  untilKnown,
   vendorErrorOf,
 } from "./testing/http-calls.ts";
 import { type Audit, auditLedger, balancesAfter, untilClosed } from "./testing/ledger-audit.ts";
@@ -69,6 +71,14 @@ function settlesOf(audit: Audit, authorizations: readonly string[]) {
     expect(found.length, authorization).toBe(1);
     return found[0];
   });
+}
+
+/** A workspace in the other of two shards. */
+function elsewhere(ws: string): MixedWorkspace {
+  for (let n = 0; ; n += 1) {
+    const other = `elsewhere-${n}`;
+    if (shardOf(other, 2) !== shardOf(ws, 2)) return mixedWorkspace(other);
+  }
 }
 
 function expectNothingHeld(audit: Audit): void {
@@ -230,6 +240,41 @@ describe("a machine that loses its servers", () => {
       const row = await readModel.receipt(authorization, main.ws);
       expect(row?.receipt.state).toBe("settled");
     }
+  });
+
+  test("Postgres gone, and then an owner: its shards wait and say so, the others go on, and nothing is skipped", async () => {
+    const session = await machine.session();
+    // In shard 0 and in shard 1.
+    const other = elsewhere(main.ws);
+    const both = [main, other];
+    await machine.configure(other);
+    await untilKnown(machine.gatewayUrl, other.secret);
+    await machine.untilSettled();
+    await machine.kill("postgres");
+    // Whoever owns what: one of them ends by force, the other in order, with Postgres away both times.
+    await machine.kill("node-1");
+    await expect
+      .poll(() => machine.logOf("node-2"), { timeout: 30_000 })
+      .toMatch(/"shard not taken".*Postgres is not available/);
+    // What node-2 owned it owns still, from the configuration that it and the gateway have.
+    const answers = await Promise.all(both.map((workspace) => ask(machine, workspace, "openai")));
+    const decided = answers.map(({ status }) => status).toSorted((a, b) => a - b);
+    expect(decided).toEqual([200, 503]);
+    expectFailClosed(answers.find(({ status }) => status === 503) as HttpAnswer, "openai");
+    const node = machine.exitOf("node-2");
+    await machine.stop("node-2");
+    expect((await node).code).toBe(0);
+    await machine.startNode(2);
+    await machine.startNode(1);
+    await expect
+      .poll(() => machine.logOf("node-1"), { timeout: 30_000 })
+      .toMatch(/waiting for Postgres: check TARMAC_POSTGRES_URL and that it runs/);
+
+    await machine.startPostgres();
+    await machine.untilSettled();
+    for (const workspace of both) authorizationOf(await ask(machine, workspace, "openai"));
+    for (const { ws } of both) await untilClosed(session, ws);
+    for (const { ws } of both) expectNothingHeld(await auditLedger(session, readModel, ws));
   });
 });
 

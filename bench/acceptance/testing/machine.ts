@@ -291,6 +291,11 @@ export class Machine {
     await Promise.all(gone);
   }
 
+  /** How a part that runs now will end. */
+  exitOf(name: PartName): Promise<ChildExit> {
+    return this.#part(name).exited;
+  }
+
   /** Stops one part in order. */
   async stop(name: PartName): Promise<void> {
     const part = this.#part(name);

@@ -6,13 +6,15 @@ export interface AcceptanceOptions {
   readonly seed: number;
   /** Many more calls and rounds than `npm test` has time for. */
   readonly long: boolean;
+  /** How long tests of faults go on, where they may be longer than a moment. */
+  readonly minutes: number | undefined;
   /** Leave directories and logs of the machines behind. */
   readonly keep: boolean;
 }
 
 /**
- * Reads `TARMAC_TEST_SEED`, `TARMAC_TEST_LONG` and `TARMAC_TEST_KEEP`.
- * @throws Error when the seed is no whole number.
+ * Reads `TARMAC_TEST_SEED`, `TARMAC_TEST_MINUTES`, `TARMAC_TEST_LONG` and `TARMAC_TEST_KEEP`.
+ * @throws Error when the seed is no whole number, or the minutes are none.
  */
 export function acceptanceOptions(env: NodeJS.ProcessEnv = process.env): AcceptanceOptions {
   const given = env["TARMAC_TEST_SEED"];
@@ -20,6 +22,11 @@ export function acceptanceOptions(env: NodeJS.ProcessEnv = process.env): Accepta
   if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32) {
     throw new Error(`TARMAC_TEST_SEED: "${given}" is no whole number below 2^32`);
   }
+  const time = env["TARMAC_TEST_MINUTES"];
+  const minutes = time === undefined ? undefined : Number(time);
+  if (minutes !== undefined && !(minutes > 0)) {
+    throw new Error(`TARMAC_TEST_MINUTES: "${time}" is no time`);
+  }
   const [keep, long] = [env["TARMAC_TEST_KEEP"] === "1", env["TARMAC_TEST_LONG"] === "1"];
-  return { keep, long, seed };
+  return { keep, long, minutes, seed };
 }
