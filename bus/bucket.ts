@@ -51,6 +51,8 @@ const MARKER_HEADER = "Nats-Marker-Reason";
 const NOTE_HEADER = "Tarmac-Note";
 const WRONG_LAST_SEQUENCE = new Set([10_071, 10_164]);
 const REQUEST_MS = 2_000;
+/** While a stream elects its leader a read is not answered at all, and is to be asked again soon. */
+const READ_MS = 600;
 const NANOS_PER_MS = 1_000_000;
 
 interface Ack {
@@ -126,7 +128,7 @@ export class Bucket {
   }
 
   async #manager(): Promise<JetStreamManager> {
-    this.#jsm ??= jetstreamManager(this.#nc, { checkAPI: false, timeout: REQUEST_MS });
+    this.#jsm ??= jetstreamManager(this.#nc, { checkAPI: false, timeout: READ_MS });
     return await this.#jsm;
   }
 }
