@@ -191,7 +191,7 @@ describe("rights", () => {
     await expect(forbidden.get("shard-0")).rejects.toThrow(FORBIDDEN);
   });
 
-  test("console: follows live entries of a workspace through its own consumer, and nothing else", async () => {
+  test("console: follows live entries of a workspace through its own consumer, and does nothing else", async () => {
     const node = await as("node");
     await (await jetstreamManager(node)).streams.add({
       name: "EVENTS",
@@ -217,7 +217,10 @@ describe("rights", () => {
       "$JS.API.STREAM.INFO.EVENTS",
       "$JS.API.STREAM.MSG.GET.EVENTS",
       "$JS.API.CONSUMER.CREATE.JOURNAL_0_1.x",
-      "$JS.API.CONSUMER.CREATE.KV_tarmac-members.x.$KV.tarmac-members.>",
+      // It may follow members and leases, and neither read nor write them in any other way.
+      "$JS.API.CONSUMER.CREATE.KV_tarmac-config.x.$KV.tarmac-config.>",
+      "$JS.API.STREAM.MSG.GET.KV_tarmac-members",
+      "$KV.tarmac-leases.0.1",
     ]) {
       const asked = view.request(subject, "{}", { timeout: 300 });
       await expect(asked, subject).rejects.toThrow(FORBIDDEN);
