@@ -189,23 +189,23 @@ function* pieces(
   counters: readonly Counter[],
   after: string,
 ): Generator<string> {
-  let piece = '{"authorizations":[';
+  let out = '{"authorizations":[';
   for (const [i, record] of kept.entries()) {
-    piece += (i === 0 ? "" : ",") + recordSchema.write(recordOut(record));
+    out += (i === 0 ? "" : ",") + recordSchema.write(recordOut(record));
     if (i % PIECE === PIECE - 1) {
-      yield piece;
-      piece = "";
+      yield out;
+      out = "";
     }
   }
-  piece += `],${before.slice(1, -1)},"counters":[`;
+  out += `],${before.slice(1, -1)},"counters":[`;
   for (const [i, counter] of counters.entries()) {
-    piece += (i === 0 ? "" : ",") + counterSchema.write(counterOut(counter));
+    out += (i === 0 ? "" : ",") + counterSchema.write(counterOut(counter));
     if (i % (4 * PIECE) === 4 * PIECE - 1) {
-      yield piece;
-      piece = "";
+      yield out;
+      out = "";
     }
   }
-  yield `${piece}],${after.slice(1)}`;
+  yield `${out}],${after.slice(1)}`;
 }
 
 function counterOut(counter: Counter): Infer<typeof counterSchema> {

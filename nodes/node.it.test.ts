@@ -176,7 +176,9 @@ async function callAll(times: number): Promise<void> {
 async function askAgain(): Promise<void> {
   await Promise.all(
     answered.map(async ({ ws, command, answer }) => {
-      expect(await client.request(ws, command, DEADLINE)).toEqual(answer);
+      // Nobody renews it, so on a busy machine its 30 s may be over by now.
+      const state: unknown = expect.stringMatching(/^(open|expired)$/);
+      expect(await client.request(ws, command, DEADLINE)).toEqual({ ...answer, state });
     }),
   );
 }
