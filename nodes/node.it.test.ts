@@ -13,9 +13,12 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import type { Answer } from "../actors/commands.ts";
 import { foundingCommand } from "../actors/testing/world.ts";
+import { Bucket } from "../bus/bucket.ts";
 import { ConfigCache } from "../bus/config-cache.ts";
 import { connectBus, type NatsConnection } from "../bus/connect.ts";
 import { EngineClient } from "../bus/engine-client.ts";
+import { encodeMember } from "../bus/membership.ts";
+import { MEMBERS_BUCKET } from "../bus/subjects.ts";
 import { natsLogin, natsLoginUrl } from "../cli/provision/nats-config.ts";
 import { testDatabase } from "../cli/provision/vitest-servers.ts";
 import type { NodeHealth } from "./health.ts";
@@ -24,7 +27,7 @@ import { authorize, settle } from "./testing/shard-fixture.ts";
 
 const MAIN = fileURLToPath(new URL("main.ts", import.meta.url));
 const WORKSPACES = Array.from({ length: 12 }, (_, i) => `team-${i}`);
-const DEADLINE = { deadlineMs: 15_000 };
+const DEADLINE = { deadlineMs: 30_000 };
 
 const server = await restartableNats();
 const postgresUrl = await testDatabase();
@@ -79,7 +82,7 @@ async function health(name: string): Promise<NodeHealth | undefined> {
 
 /** Waits until the live nodes own every shard between them. */
 async function untilAllOwned(names: readonly string[]): Promise<number[][]> {
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + 50_000;
   for (;;) {
     const owned: number[][] = [];
     for (const name of names) {
@@ -128,9 +131,16 @@ describe("refuses to start", () => {
       PATH: process.env["PATH"],
       TARMAC_NATS_URL: "http://127.0.0.1",
       TARMAC_SHARDS: "many",
+      TARMAC_WEIGHT: "0",
     });
     expect(await node.exited).toBe(2);
-    for (const word of ["--what", "TARMAC_NATS_URL", "TARMAC_POSTGRES_URL", "TARMAC_SHARDS"]) {
+    for (const word of [
+      "--what",
+      "TARMAC_NATS_URL",
+      "TARMAC_POSTGRES_URL",
+      "TARMAC_SHARDS",
+      "TARMAC_WEIGHT",
+    ]) {
       expect(node.output()).toContain(word);
     }
   });
@@ -246,6 +256,22 @@ describe("nodes", () => {
     );
     for (const answer of settled)
       expect(answer).toMatchObject({ kind: "posted", state: "settled" });
+  });
+
+  test("refuses to start beside a newer node whose journal it could not read, and says what to do", async () => {
+    const nc = await connectBus(login(server.nats(), "node"));
+    const formats = { journal: { reads: 99, writes: 99 }, snapshot: { reads: 1, writes: 1 } };
+    const about = { version: "99.0.0", worker: 0, shards: 4, run: "r", startedAt: 1, ...formats };
+    const { note, value } = encodeMember({ node: "newer", weight: 1, about });
+    const members = new Bucket(nc, MEMBERS_BUCKET);
+    const written = await members.write("newer-0", value, 0, { note, ttlSeconds: 60 });
+    const node = startNode(["--name", "older"]);
+    expect(await node.exited).toBe(1);
+    expect(node.output()).toMatch(
+      /node newer \(Tarmac 99\.0\.0\) writes journal format 99.*reads up to 1: start the version/,
+    );
+    await members.write("newer-0", undefined, written ?? 0);
+    await nc.close();
   });
 
   test("refuses another number of shards than the journal has", async () => {

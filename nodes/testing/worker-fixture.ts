@@ -92,12 +92,12 @@ export function epochs({ worker }: TestWorker): ReadonlyMap<number, bigint> {
   return new Map(worker.stats.flatMap(({ shard, term }) => (term ? [[shard, term.epoch]] : [])));
 }
 
-/** Polls until something is so. @throws what `explain` says, after half a minute. */
+/** Polls until something is so. @throws what `explain` says, after most of a minute. */
 export async function until(
   isSo: () => boolean | Promise<boolean>,
   explain: () => string,
 ): Promise<void> {
-  const deadline = performance.now() + 30_000;
+  const deadline = performance.now() + 50_000;
   while (!(await isSo())) {
     if (performance.now() > deadline) throw new Error(`it never came to: ${explain()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -126,7 +126,7 @@ export class Callers {
 
   async found(): Promise<void> {
     for (const ws of this.#workspaces) {
-      const made = await this.#client.request(ws, foundingCommand({ ws }), { deadlineMs: 20_000 });
+      const made = await this.#client.request(ws, foundingCommand({ ws }), { deadlineMs: 30_000 });
       if (made.kind !== "configured") throw new Error(`${ws} was not made: ${made.kind}`);
     }
   }
@@ -150,12 +150,15 @@ export class Callers {
     this.#stopped = true;
   }
 
-  /** Every command again. @returns those that were not answered as the first time. */
+  /**
+   * Every command again. @returns those that were not answered as the first time, but for what became of
+   * the hold: it lives 30 s, and a machine may be out of breath for that long.
+   */
   async askAgain(): Promise<readonly string[]> {
     const changed: string[] = [];
     for (const { ws, command, answer } of this.#answered) {
-      const again = await this.#client.request(ws, command, { deadlineMs: 20_000 });
-      if (JSON.stringify(again, text) !== JSON.stringify(answer, text)) {
+      const again = await this.#client.request(ws, command, { deadlineMs: 30_000 });
+      if (decisionOf(again) !== decisionOf(answer)) {
         changed.push(`${ws} ${command.authorization}`);
       }
     }
@@ -164,7 +167,7 @@ export class Callers {
 
   async #call(ws: string): Promise<void> {
     const command = authorize();
-    const answer = await this.#client.request(ws, command, { deadlineMs: 20_000 });
+    const answer = await this.#client.request(ws, command, { deadlineMs: 30_000 });
     if (answer.kind !== "decided" || answer.state !== "open") {
       throw new Error(`${ws} was answered ${answer.kind}`);
     }
@@ -172,6 +175,8 @@ export class Callers {
   }
 }
 
-function text(_key: string, value: unknown): unknown {
-  return typeof value === "bigint" ? value.toString() : value;
+function decisionOf(answer: Answer): string {
+  return JSON.stringify({ ...answer, state: "" }, (_key, value: unknown) =>
+    typeof value === "bigint" ? value.toString() : value,
+  );
 }
