@@ -19,7 +19,7 @@ const READY_MS_MAX = 120_000;
  * with the files of its certificate where they stand here.
  */
 export function natsInContainers({ nats: image }: TestImages, tls?: NatsTlsFiles): LaunchNats {
-  const files = tls === undefined ? [] : Object.values(tls);
+  const files = tls === undefined ? [] : [tls.certFile, tls.keyFile, tls.caFile];
   return ({ configFile, dir, logFile, name }) => {
     const dirs = [dir, ...files.map((file) => dirname(file))];
     return startContainer({
