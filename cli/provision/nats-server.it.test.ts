@@ -217,7 +217,7 @@ describe("rights", () => {
       "$JS.API.STREAM.INFO.EVENTS",
       "$JS.API.STREAM.MSG.GET.EVENTS",
       "$JS.API.CONSUMER.CREATE.JOURNAL_0_1.x",
-      "$JS.API.CONSUMER.CREATE.KV_tarmac-members.x.$KV.tarmac-members.>",
+      "$JS.API.CONSUMER.CREATE.KV_tarmac-config.x.$KV.tarmac-config.>",
     ]) {
       const asked = view.request(subject, "{}", { timeout: 300 });
       await expect(asked, subject).rejects.toThrow(FORBIDDEN);
