@@ -19,8 +19,8 @@ export interface ContainerSpec {
   readonly image: string;
   readonly args: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
-  /** A directory that stands in the container where it stands here; whoever runs this owns it. */
-  readonly dir?: string;
+  /** Directories that stand in the container where they stand here; whoever runs this owns them. */
+  readonly dirs?: readonly string[];
   /** Gets what the server prints, appended. */
   readonly logFile: string;
   /** How long it may take to stop, in seconds; then it is killed. */
@@ -51,8 +51,9 @@ export async function startContainer(spec: ContainerSpec): Promise<ContainerChil
     .withLogConsumer((lines) => lines.pipe(log))
     .withStartupTimeout(FIRST_LINE_MS_MAX)
     .withWaitStrategy(Wait.forLogMessage(/./));
-  if (spec.dir !== undefined) {
-    container.withBindMounts([{ mode: "rw", source: spec.dir, target: spec.dir }]);
+  if (spec.dirs !== undefined) {
+    const dirs = [...new Set(spec.dirs)];
+    container.withBindMounts(dirs.map((dir) => ({ mode: "rw", source: dir, target: dir })));
     container.withUser(`${uid}:${gid}`);
   }
   try {

@@ -72,7 +72,7 @@ export async function startTestNats(
   options: TestServersOptions = {},
 ): Promise<Disposable<RunningNats>> {
   const images = testImages(options);
-  const launch = images && (await containers()).natsInContainers(images);
+  const launch = images && (await containers()).natsInContainers(images, options.tls);
   const binary = launch === undefined ? await natsBinary() : "";
   return disposable("tarmac-nats-", (dir) => {
     const shared = {
@@ -127,13 +127,11 @@ export async function startTestPostgres(
   );
 }
 
+/** Loaded where it is used: its package is there for development only. */
+const containers = () => import("./test-containers.ts");
+
 function testImages({ asProcesses }: TestServersOptions): TestImages | undefined {
   return asProcesses === true ? undefined : provisionConfig().testImages;
-}
-
-/** Loaded where it is used: its package is there for development only. */
-function containers(): Promise<typeof import("./test-containers.ts")> {
-  return import("./test-containers.ts");
 }
 
 /** A new database on the server of `adminUrl`, empty or a copy of `template`; returns its URL. */

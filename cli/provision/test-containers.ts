@@ -1,10 +1,11 @@
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 
 import type { TestImages } from "./config.ts";
 import { startContainer } from "./container-child.ts";
 import { freePort } from "./free-port.ts";
+import type { NatsTlsFiles } from "./nats-config.ts";
 import type { LaunchNats } from "./nats-member.ts";
 import { createDatabase, type RunningPostgres } from "./postgres.ts";
 import { newSecret } from "./secrets.ts";
@@ -13,10 +14,23 @@ const HOST = "127.0.0.1";
 /** To make its data on a slow disk, ms. */
 const READY_MS_MAX = 120_000;
 
-/** Starts nats-servers in containers of `image`, each on the directory it would have as a process. */
-export function natsInContainers({ nats: image }: TestImages): LaunchNats {
-  return ({ configFile, dir, logFile, name }) =>
-    startContainer({ args: ["-c", configFile], dir, graceSeconds: 10, image, logFile, name });
+/**
+ * Starts nats-servers in containers of an image, each on the directory it would have as a process, and
+ * with the files of its certificate where they stand here.
+ */
+export function natsInContainers({ nats: image }: TestImages, tls?: NatsTlsFiles): LaunchNats {
+  const files = tls === undefined ? [] : [tls.certFile, tls.keyFile, tls.caFile];
+  return ({ configFile, dir, logFile, name }) => {
+    const dirs = [dir, ...files.map((file) => dirname(file))];
+    return startContainer({
+      args: ["-c", configFile],
+      dirs,
+      graceSeconds: 10,
+      image,
+      logFile,
+      name,
+    });
+  };
 }
 
 /**
