@@ -31,7 +31,7 @@ const BACKOFF_MS_MAX = 100;
 
 /**
  * No answer came within the deadline. `outcome` is `none` when no try can have been decided: each met
- * no owner, or was refused as not decided. Else it is `unknown`, and only the same command again, or a
+ * no owner. Else it is `unknown`, and only the same command again, or a
  * `void` of its id, settles the matter.
  */
 export class EngineUnreachable extends Error {
@@ -92,6 +92,8 @@ export class EngineClient {
       } else {
         last = readAnswer(subject, reply);
         if (!isNotDecided(last)) return last;
+        // Its owner decided nothing. One that was left behind may say so too, beside one that decides.
+        outcome = "unknown";
       }
       const pauseMs = BACKOFF_MS_MIN + Math.random() * (BACKOFF_MS_MAX - BACKOFF_MS_MIN);
       await sleep(Math.max(0, Math.min(pauseMs, deadline - performance.now())));

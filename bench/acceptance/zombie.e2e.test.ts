@@ -20,6 +20,7 @@ import {
   ask,
   authorizeOf,
   cappedWorkspace,
+  decisionsOf,
   freeze,
   overhear,
   ownerOf,
@@ -127,7 +128,7 @@ test("zombie: stopped between decision and append, its append is refused and its
     .toContain("10071");
   wake(old);
   await untilItKnows(old, logged);
-  expect(lost.answers).toEqual([]);
+  expect(decisionsOf(lost)).toEqual([]);
   expect(saidOf(old, lost.authorization)).toEqual([]);
 
   const repeated = await decided(workspace, lost.authorization);
@@ -162,7 +163,7 @@ test("zombie: stopped between append and answer, it says nothing of what it was 
   await expect.poll(() => old.link.held("down", APPENDS), POLL).toBe("");
   wake(old);
   await untilItKnows(old, logged);
-  expect(lost.answers).toEqual([]);
+  expect(decisionsOf(lost)).toEqual([]);
   expect(saidOf(old, lost.authorization)).toEqual([]);
 });
 
@@ -189,7 +190,7 @@ test("partition: an owner that is cut off ends its term by itself, and neither w
   old.link.release();
   // It is heard again: as one that may own shards, no more as the owner it was.
   expect(await decided(workspace)).toMatchObject({ outcome: "admit" });
-  expect(lost.answers).toEqual([]);
+  expect(decisionsOf(lost)).toEqual([]);
   expect(saidOf(old, lost.authorization)).toEqual([]);
   const after = await readBlocks(operator);
   expect(after.blocks.slice(0, before.last)).toEqual(before.blocks);

@@ -23,10 +23,8 @@ export interface Findings {
 
 /** How many things are wrong. */
 export function countFindings(findings: Findings): number {
-  return Object.values(findings).reduce(
-    (sum: number, list: readonly string[]) => sum + list.length,
-    0,
-  );
+  const lists: readonly (readonly string[])[] = Object.values(findings);
+  return lists.reduce((sum, list) => sum + list.length, 0);
 }
 
 /** What the clients were told, against the folded ledgers. */

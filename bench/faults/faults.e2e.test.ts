@@ -41,7 +41,7 @@ const patience = isLong ? minutes * 60_000 + 600_000 : 240_000;
 test(
   "one NATS server: nothing is lost, doubled, over a cap or left held",
   async () => {
-    const kinds: readonly FaultName[] = ["node-kill", "node-pause", "node-restart"];
+    const kinds: readonly FaultName[] = ["node-abort", "node-zombie"];
     await run({ kinds, servers: 1 });
   },
   patience,

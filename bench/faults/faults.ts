@@ -148,6 +148,23 @@ export const FAULTS = {
     },
     to: "nats",
   },
+  /** Killed with decisions whose append is on its way, which is then lost: none may have been answered. */
+  "node-abort": {
+    async run(context) {
+      const node = anyNode(context);
+      for (const link of node.links) link.hold(["up"], / appends$/);
+      await sleep(between(context.random, 50, 400));
+      process.kill(-node.child.pid, "SIGKILL");
+      await node.child.exited;
+      for (const link of node.links) {
+        link.cut();
+        link.heal();
+      }
+      await context.world.startNode(node.number);
+      return `node-${node.number}`;
+    },
+    to: "nodes",
+  },
   "node-add": {
     async run({ world }) {
       if (world.nodes.size >= MOST_NODES) return "nothing: there are enough";
@@ -194,6 +211,22 @@ export const FAULTS = {
   },
   "node-stutter": {
     run: (context) => pauseNode(context, between(context.random, 200, 2_000)),
+    to: "nodes",
+  },
+  /** Stopped with decisions whose append is on its way, which arrives when another owner is at work. */
+  "node-zombie": {
+    async run(context) {
+      const node = anyNode(context);
+      for (const link of node.links) link.hold(["up"], / appends$/);
+      await sleep(between(context.random, 50, 400));
+      process.kill(-node.child.pid, "SIGSTOP");
+      const ms = beyondLease(context);
+      await sleep(ms);
+      for (const link of node.links) link.heal();
+      await sleep(between(context.random, 0, 200));
+      process.kill(-node.child.pid, "SIGCONT");
+      return `node-${node.number} for ${seconds(ms)}`;
+    },
     to: "nodes",
   },
   "postgres-kill": {

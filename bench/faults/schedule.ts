@@ -53,7 +53,8 @@ export async function doFaults(options: ScheduleOptions): Promise<readonly Fault
     const said = await Promise.all(chosen.map((name) => doFault(name, options)));
     const overAt = performance.now();
     while (!gaps.allSince(overAt) && performance.now() - overAt < RECOVER_MS) await sleep(10);
-    if (!gaps.allSince(overAt)) wrong(`some shard answers nothing ${RECOVER_MS} ms after ${said}`);
+    if (!gaps.allSince(overAt))
+      wrong(`some shard answers nothing ${RECOVER_MS} ms after ${said.join()}`);
     const report = {
       at_s: Math.round((from - startedAt) / 100) / 10,
       kind: chosen.join(" + "),

@@ -98,14 +98,21 @@ export function ask(engine: EngineClient, ws: string, command: Command): Promise
   return engine.request(ws, command, { deadlineMs: TAKEOVER_MS, tryTimeoutMs: 400 });
 }
 
-/** What a process sent on the wire that names this authorization, besides what it appends. */
+/**
+ * The decisions on this authorization that a process sent on the wire to whoever asked. A refusal that
+ * means *not decided* is none: a gateway takes it for no answer at all.
+ */
 export function saidOf({ wire }: StagedNode, authorization: string): readonly string[] {
-  const said: string[] = [];
-  for (const { name, text, way } of wire) {
-    const hasIt = way === "up" && !APPENDS.test(name) && text.includes(authorization);
-    if (hasIt) said.push(`${name}: ${text}`);
-  }
-  return said;
+  const sent = wire.filter(({ name, way }) => way === "up" && / commands$/.test(name));
+  const frames = sent.flatMap(({ text }) => text.split(/^(?=H?PUB )/m));
+  return frames.filter(
+    (frame) => frame.includes(authorization) && !frame.includes('"kind":"refused"'),
+  );
+}
+
+/** Answers but for refusals that mean *not decided*: nobody acts on those, whoever sends them. */
+export function decisionsOf({ answers }: Overheard): readonly Answer[] {
+  return answers.filter(({ kind }) => kind !== "refused");
 }
 
 /** Every block of a shard's journal that is in the stream now, as text, and how many messages it has. */
