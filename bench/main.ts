@@ -38,7 +38,7 @@ const USAGE = `Usage: npm run bench -- <name> [options]
   --seconds N         length of each measured stretch (default 15)
   --nodes N           latency and throughput: engine nodes, each with one worker (default 2)
   --shards N          latency, throughput and recovery: shards of the journal (default 4)
-  --servers 1|3       recovery: NATS servers (default both in turn)
+  --servers 1|3       recovery: NATS servers (default both in turn); scale: under its rows (default 1)
   --rounds N          recovery: kills and hand-overs of each kind, and starts (default 5)
   --entries N         recovery and scale: entries of the long journal (default 1,000,000)
   --open-holds N      scale: holds open at once (default 100,000)

@@ -45,7 +45,9 @@ interface FaultResults {
   readonly handover_requests_ms?: Latencies;
   /** The same for the hand-overs to a node that comes. */
   readonly join_ms?: Latencies;
+  /** Requests sent during one that got no answer within a gateway's patience. */
   readonly handover_unanswered?: number;
+  readonly join_unanswered?: number;
   /** Nodes that ended by themselves and had to be started again. */
   readonly nodes_ended?: number;
 }
@@ -116,8 +118,9 @@ function handOverResults({ joining, leaving }: HandOverRounds): FaultResults {
   return {
     handover_ms: latencies(leaving.slowest),
     handover_requests_ms: latencies(leaving.requests),
-    handover_unanswered: leaving.unanswered + joining.unanswered,
+    handover_unanswered: leaving.unanswered,
     join_ms: latencies(joining.slowest),
+    join_unanswered: joining.unanswered,
   };
 }
 
@@ -136,6 +139,7 @@ function faultTargets(servers: ServerCount, found: FaultResults): Target[] {
     ...targetOf(`owner_kill_ms.max, ${at}`, killed?.max, { most: OWNER_KILL_MS_MAX[servers] }),
     ...targetOf(`handover_ms.p99, ${at}`, handed?.p99, { most: HANDOVER_MS_MAX }),
     ...targetOf(`handover_unanswered, ${at}`, found.handover_unanswered, { most: 0 }),
+    ...targetOf(`join_unanswered, ${at}`, found.join_unanswered, { most: 0 }),
     ...targetOf(`nodes_ended, ${at}`, found.nodes_ended, { most: 0 }),
     ...targetOf("added_to_election_ms.max", added?.max, { most: ADDED_TO_ELECTION_MS_MAX }),
   ];
@@ -161,8 +165,17 @@ function resultsOf(long: LongJournal | undefined): Readonly<Record<string, unkno
     bytes_per_entry: bytesPerEntry,
     entries,
     entries_made_per_s: madePerSecond,
-    ...(long.replays.length === 0 ? {} : { replay_entries_per_s: replayRate(long) }),
+    ...(long.replays.length === 0 ? {} : replayResults(long)),
     ...(startMs.length === 0 ? {} : { start_ms: latencies(startMs) }),
+  };
+}
+
+/** Beside the rate by the clock that of the thread's own time: what a machine without other work gives. */
+function replayResults(long: LongJournal): Readonly<Record<string, number>> {
+  const atWork = long.replays.map(({ cpuMs, entries }) => (entries * 1_000) / cpuMs);
+  return {
+    replay_entries_per_cpu_s: Math.round(latencies(atWork).p50),
+    replay_entries_per_s: replayRate(long),
   };
 }
 

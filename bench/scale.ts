@@ -60,7 +60,8 @@ export async function scale(options: BenchOptions): Promise<BenchRun> {
   if (wants("rows")) {
     note(`holds a second by nodes × workers, ${SHARDS} shards`);
     for (const size of SIZES) {
-      const found = await measureSize(size, SHARDS, seconds);
+      const servers = options.servers ?? 1;
+      const found = await measureSize({ ...size, servers }, SHARDS, seconds);
       versions = found.versions;
       rows.push(found.row);
     }

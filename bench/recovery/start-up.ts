@@ -76,8 +76,8 @@ export async function longJournal(options: LongJournalOptions): Promise<LongJour
     note(`  ${made.entries} entries made, ${madePerSecond} a second`);
     const { postgresUrl } = cluster;
     const replayed = await replayShard({ node, postgresUrl, shard: 0, shards, times: replays });
-    for (const { entries: count, ms } of replayed) {
-      note(`  ${count} entries replayed in ${Math.round(ms)} ms`);
+    for (const { cpuMs, entries: count, ms } of replayed) {
+      note(`  ${count} entries replayed in ${Math.round(ms)} ms, ${Math.round(cpuMs)} at work`);
     }
     const startMs = starts === 0 ? [] : await startsOf(cluster, workspaces, options, made.entries);
     return {

@@ -10,9 +10,11 @@ import { type ClusterCpu, perHold, predicted, readClusterCpu } from "./cluster-c
 export interface Size {
   readonly nodes: number;
   readonly workers: number;
+  /** NATS servers; 1 unless given. */
+  readonly servers?: 1 | 3;
 }
 
-export interface ScaleRow extends Size {
+export interface ScaleRow extends Required<Size> {
   readonly shards: number;
   readonly holds_per_s: number;
   readonly cpu_us_per_hold: ClusterCpu & { readonly total: number };
@@ -60,6 +62,7 @@ function rowOf(size: Size, shards: number, rate: number, cpu: ClusterCpu): Scale
     cpu_us_per_hold: { ...cpu, total: Math.round(total * 10) / 10 },
     holds_per_s: Math.round(rate),
     predicts: predicted(cpu),
+    servers: size.servers ?? 1,
     shards,
   };
 }
