@@ -77,6 +77,11 @@ export class Link {
     this.#target = target;
   }
 
+  /** Whether everything passes. */
+  get isWhole(): boolean {
+    return !this.#isCut && this.#holds.length === 0;
+  }
+
   /** Holds what connections of this name send these ways, from now on. */
   hold(ways: readonly Way[] = BOTH_WAYS, names = /(?:)/): void {
     this.#holds.push({ names, ways });
