@@ -31,8 +31,8 @@ const BACKOFF_MS_MAX = 100;
 
 /**
  * No answer came within the deadline. `outcome` is `none` when no try can have been decided: each met
- * no owner. Else it is `unknown`, and only the same command again, or a
- * `void` of its id, settles the matter.
+ * no owner. Else it is `unknown`, and only the same command again, or a `void` of its id, settles the
+ * matter.
  */
 export class EngineUnreachable extends Error {
   override readonly name = "EngineUnreachable";
