@@ -11,7 +11,7 @@ import type { ConfigWriter } from "../bus/config-writer.ts";
 import { encodeMark } from "../bus/membership.ts";
 import { InvariantError } from "../ledger/assert.ts";
 import { writeBehind } from "./config-catch-up.ts";
-import { Housekeeping, type KeepingStats } from "./housekeeping.ts";
+import { CutNotSaved, Housekeeping, type KeepingStats } from "./housekeeping.ts";
 import { JournalBroken, type StreamSeq } from "./journal.ts";
 import type { KeptKey } from "./kept-key.ts";
 import type { Lease } from "./lease.ts";
@@ -163,6 +163,12 @@ export class ShardOwner {
       () => this.#offerEnded("done", housekeeping),
       (error: unknown) => {
         if (this.#housekeeping !== housekeeping) return;
+        if (error instanceof CutNotSaved) {
+          // Postgres is there and only behind. Who stands by has folded the journal and needs no snapshot.
+          log.info("no snapshot for the hand-over: the projection is behind", this.#about({}));
+          this.#offerEnded("done", housekeeping);
+          return;
+        }
         log.warn("no snapshot for the hand-over: is Postgres there?", this.#about({ error }));
         this.#offerAt = this.#now() + OFFER_RETRY_MS;
         this.#offerEnded("failed", housekeeping);

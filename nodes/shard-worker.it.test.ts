@@ -135,6 +135,17 @@ describe("ShardWorker", () => {
     await callers.once();
   });
 
+  test("projection behind: a join does not wait for it, who stands by has read the journal", async () => {
+    const a = await start("ann");
+    await untilOwns(a, ALL);
+    a.postgres.behind = true;
+    await callers.once();
+    const b = await start("bob");
+    const [ofA, ofB] = shares({ node: "ann" }, { node: "bob" });
+    await Promise.all([untilOwns(a, ofA), untilOwns(b, ofB)]);
+    expect(await callers.askAgain()).toEqual([]);
+  });
+
   test("Postgres away: a join waits, calls go on, and it is done when Postgres is back", async () => {
     const a = await start("ann");
     await untilOwns(a, ALL);

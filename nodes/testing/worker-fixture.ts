@@ -22,7 +22,8 @@ export interface TestWorker {
   readonly worker: ShardWorker;
   readonly log: MemoryLog;
   /** Takes Postgres away from its shards, and gives it back. The projector keeps it. */
-  readonly postgres: { away: boolean };
+  /** `behind`: the projection never becomes durable. */
+  readonly postgres: { away: boolean; behind: boolean };
   /** Hands over and closes. */
   readonly stop: () => Promise<void>;
 }
@@ -34,7 +35,7 @@ export async function startWorker(
   options: Partial<ShardWorkerOptions> = {},
 ): Promise<TestWorker> {
   const log = new MemoryLog();
-  const postgres = { away: false };
+  const postgres = { away: false, behind: false };
   const snapshots = openSnapshots(postgresUrl);
   const records = openRecords(postgresUrl);
   const projector = await startProjector({
@@ -55,7 +56,14 @@ export async function startWorker(
     { nats: login(nats, "node"), ...place, settleMs: 0, ...options },
     {
       snapshots: losable(snapshots, postgres),
-      records: losable(records, postgres),
+      records: losable(
+        {
+          ...records,
+          durablePosition: (shard: number, era: number) =>
+            postgres.behind ? Promise.resolve(0) : records.durablePosition(shard, era),
+        },
+        postgres,
+      ),
       log,
       ownership: (shard, isOwned) => (isOwned ? projector.own(shard) : projector.release(shard)),
       hurry: () => void projector.flush().catch(() => undefined),
