@@ -7,7 +7,7 @@
  * woken process sends, is read on the wire.
  */
 import type { NatsConnection } from "@nats-io/nats-core";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import type { DecidedAnswer } from "../../actors/commands.ts";
 import { rendezvous } from "../../actors/placement.ts";
 import { connectBus, parseNatsUrl } from "../../bus/connect.ts";
@@ -32,7 +32,8 @@ import {
   wake,
 } from "./testing/zombie-stage.ts";
 
-const postgresUrl = await testDatabase();
+/** Each test has a cluster of its own: what one leaves behind is no matter of the next. */
+const databases = [await testDatabase(), await testDatabase(), await testDatabase()];
 const POLL = { timeout: TAKEOVER_MS } as const;
 let machine: Machine;
 let gateway: NatsConnection;
@@ -48,7 +49,11 @@ let workspace: BenchWorkspace;
 let old: StagedNode;
 let fresh: StagedNode;
 
-beforeAll(async () => {
+/** A workspace with room for one hold, decided by the node that its shard hashes to. */
+beforeEach(async () => {
+  count += 1;
+  const postgresUrl = databases.pop();
+  if (postgresUrl === undefined) throw new Error("there is a database for each test");
   machine = await Machine.create({ postgresUrl, shards: 1 });
   await machine.startNats();
   const [one, two] = await Promise.all([startStagedNode(machine, 1), startStagedNode(machine, 2)]);
@@ -60,29 +65,21 @@ beforeAll(async () => {
   engine = new EngineClient(gateway);
   await machine.configure(probe);
   oneHold = (await decided(probe)).held;
-});
-
-afterEach(() => {
-  for (const { child, link } of nodes) {
-    link.heal();
-    if (child.exit() === undefined) process.kill(-child.pid, "SIGCONT");
-  }
-});
-
-afterAll(async () => {
-  await gateway?.close();
-  await operator?.close();
-  await machine?.close();
-  for (const { link } of nodes ?? []) await link.close();
-});
-
-/** A new workspace with room for one hold, and everything where it belongs: at the worker it hashes to. */
-beforeEach(async () => {
-  count += 1;
   workspace = cappedWorkspace(`zombie-${count}`, oneHold + oneHold / 2n);
   await machine.configure(workspace);
   const owner = async () => (await ownerOf(nodes, engine, probe)).number;
   await expect.poll(owner, POLL).toBe(old.number);
+});
+
+afterEach(async () => {
+  for (const { child, link } of nodes ?? []) {
+    link.heal();
+    if (child.exit() === undefined) process.kill(-child.pid, "SIGCONT");
+  }
+  await gateway?.close();
+  await operator?.close();
+  await machine?.close();
+  for (const { link } of nodes ?? []) await link.close();
 });
 
 async function decided(where: BenchWorkspace, authorization?: string): Promise<DecidedAnswer> {
